@@ -1,0 +1,145 @@
+"""Queries through both stages, and what judged documents say of every order.
+
+One pass at blend 0 gives each candidate's logit and similarity, from which the order of any blend follows without
+another call of a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from measuring.beir import Judged
+from measuring.metrics import Values, ndcg, recall
+from vai import Collection, Hit, QueryResponse
+
+DEPTH = 10
+RECALL_DEPTHS = (20, 100)
+CHUNKS_PER_DOCUMENT = 5
+"""How many more chunks than documents stage 1 is asked for, so that a list of documents becomes long enough."""
+OWN_CHUNKS = 10
+"""Candidates taken beyond the limit where the query's own document is to be ignored."""
+CHECKED_QUERIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A candidate with both stages' scores."""
+
+    chunk: str
+    document: str
+    stage1_rank: int
+    similarity: float
+    logit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What both stages said of each query, by id: documents of stage 1 alone, and candidates of stage 2."""
+
+    documents: dict[str, list[str]]
+    candidates: dict[str, list[Seen]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mixing:
+    """How much stage 1 counts: the blend, and what a similarity of 1 is worth in logits."""
+
+    blend: float
+    scale: float
+
+    def order(self, candidates: Iterable[Seen]) -> list[Seen]:
+        """Candidates best first, as `vai.query` orders them."""
+        return sorted(candidates, key=lambda seen: (-self._score(seen), seen.stage1_rank, seen.chunk))
+
+    def _score(self, seen: Seen) -> float:
+        return (1 - self.blend) * seen.logit + self.blend * self.scale * seen.similarity
+
+
+def run_queries(collection: Collection, judged: Judged, limit: int, *, ignore_own: bool) -> Run:
+    """Every query twice: a deep look at stage 1 alone, and both stages at blend 0.
+
+    Args:
+        limit: candidates that stage 2 reads.
+        ignore_own: leave out the document that has the query's own id, before candidates are counted.
+    """
+    ids, texts = list(judged.queries), list(judged.queries.values())
+    deep = max(RECALL_DEPTHS) * CHUNKS_PER_DOCUMENT
+    asked = candidates_asked(limit, ignore_own=ignore_own)
+    alone = collection.query_many(texts, limit=deep, top_k=deep, rerank=False)
+    both = collection.query_many(texts, limit=asked, rerank=True, blend=0.0, explain=True)
+    documents: dict[str, list[str]] = {}
+    candidates: dict[str, list[Seen]] = {}
+    for query, stage1, stage2 in zip(ids, alone, both, strict=True):
+        ignored = query if ignore_own else None
+        documents[query] = best_chunk_counts(
+            hit.document_id for hit in stage1.hits if hit.document_id != ignored
+        )
+        candidates[query] = [seen for seen in _candidates(stage2) if seen.document != ignored][:limit]
+    return Run(documents, candidates)
+
+
+def candidates_asked(limit: int, *, ignore_own: bool) -> int:
+    """How many candidates to ask for, so that `limit` are left without the query's own document."""
+    return limit + OWN_CHUNKS if ignore_own else limit
+
+
+def stage1_only(run: Run) -> dict[str, list[str]]:
+    """The candidates' documents in stage 1's order: the same candidates, so that only the order differs."""
+    return {
+        query: best_chunk_counts(seen.document for seen in run.candidates[query]) for query in run.candidates
+    }
+
+
+def reordered(run: Run, mixing: Mixing) -> dict[str, list[str]]:
+    """The candidates' documents in the order of a blend."""
+    return {
+        query: best_chunk_counts(seen.document for seen in mixing.order(candidates))
+        for query, candidates in run.candidates.items()
+    }
+
+
+def ndcg_values(rankings: dict[str, list[str]], judged: Judged) -> Values:
+    """nDCG@10 of each query."""
+    return np.array([ndcg(ranking, judged.grades[query], DEPTH) for query, ranking in rankings.items()])
+
+
+def recall_values(rankings: dict[str, list[str]], judged: Judged, depth: int) -> Values:
+    """Recall of each query."""
+    return np.array([recall(ranking, judged.grades[query], depth) for query, ranking in rankings.items()])
+
+
+def check_against_live(
+    collection: Collection, judged: Judged, run: Run, mixings: Sequence[Mixing], asked: int
+) -> None:
+    """Make sure, for the first few queries, that the recomputed order is the one that a user gets."""
+    for query, text in list(judged.queries.items())[:CHECKED_QUERIES]:
+        known = {seen.chunk for seen in run.candidates[query]}
+        for mixing in mixings:
+            response = collection.query(text, limit=asked, rerank=True, blend=mixing.blend, explain=True)
+            live = [hit.id for hit in _all_hits(response) if hit.id in known]
+            if live != [seen.chunk for seen in mixing.order(run.candidates[query])]:
+                raise SystemExit(
+                    f"query {query} at blend {mixing.blend:g}: a live query's order is another one"
+                )
+
+
+def best_chunk_counts(documents: Iterable[str]) -> list[str]:
+    """Documents in the order of their best chunks."""
+    return list(dict.fromkeys(documents))
+
+
+def _candidates(response: QueryResponse) -> list[Seen]:
+    """The candidates in stage 1's order."""
+    hits = sorted(_all_hits(response), key=lambda hit: hit.stage1_rank)
+    return [
+        Seen(hit.id, hit.document_id, hit.stage1_rank, hit.similarity, hit.score)
+        for hit in hits
+        if hit.score is not None
+    ]
+
+
+def _all_hits(response: QueryResponse) -> tuple[Hit, ...]:
+    return (*response.hits, *(response.dropped or ()))

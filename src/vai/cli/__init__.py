@@ -1,0 +1,160 @@
+"""The command line: a thin shell around the library, one module per command.
+
+Standard output carries results and nothing else. Every error is one sentence on standard error, with a hint and
+the exit code of its class (`vai.errors`). What nobody foresaw is one sentence too; `VAI_TRACEBACK=1` shows where
+it happened.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from vai._version import __version__
+from vai.cli.doctor import doctor
+from vai.cli.ingest import ingest
+from vai.cli.models import models
+from vai.cli.query import query
+from vai.cli.rerank import rerank
+from vai.cli.status import status
+from vai.errors import VaiError
+
+EPILOG = (
+    "Exit codes: 0 fine, 1 it ran and found nothing or a check failed, 2 wrong use, 3 a part is missing or "
+    "unreachable, 130 interrupted."
+)
+UNFORESEEN = 3
+
+
+@click.group(
+    epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="vai", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Find the few passages that answer a question, in two stages: a vector search casts a wide net, and a
+    reranker reads every candidate together with the question.
+
+    \b
+    vai ingest docs/
+    vai query "How do I configure replica sets?"
+    """  # noqa: D301 - the backslash tells click to keep the lines
+
+
+for command in (ingest, query, rerank, status, models, doctor):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process with its exit code."""
+    _prepare_streams()
+    try:
+        exit_code = _run(sys.argv[1:] if arguments is None else list(arguments))
+    except BrokenPipeError:  # whoever read our output has gone, and wants no complaint
+        _abandon_output()
+        exit_code = 0
+    sys.exit(exit_code)
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        outcome = cli.main(arguments, prog_name="vai", standalone_mode=False, obj=arguments)
+        sys.stdout.flush()
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help(), err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        return _complain(*_wrong_use(error), error.exit_code)
+    except VaiError as error:
+        return _complain(error.message, error.hint, error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        return _complain("stopped", None, 130)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return _refused(error)
+    except Exception as error:  # noqa: BLE001 - a user is owed a sentence, whatever it was
+        return _unforeseen(error)
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _complain(message: str, hint: str | None, exit_code: int) -> int:
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
+    return exit_code
+
+
+# ── wrong use, as the parser of the arguments sees it ──
+
+
+def _wrong_use(error: click.ClickException) -> tuple[str, str]:
+    """Message and hint."""
+    context = getattr(error, "ctx", None)
+    show = f"`{context.command_path if context else 'vai'} --help` shows what can be said"
+    nearest = next(iter(getattr(error, "possibilities", None) or ()), None)
+    guess = f"did you mean `{nearest}`? " if nearest else ""
+    match error:
+        case click.exceptions.NoSuchOption():
+            dash = "" if nearest else "put `--` before a text that begins with a dash; "
+            return f"there is no flag `{error.option_name}`", f"{guess}{dash}{show}"
+        case click.exceptions.UsageError() if guess:
+            return _plain(error.message), f"{guess}{show}"
+        case _:
+            return _plain(error.format_message()), show
+
+
+def _plain(message: str) -> str:
+    return message[:1].lower() + message[1:].rstrip(".")
+
+
+# ── what nobody foresaw ──
+
+
+def _refused(error: OSError) -> int:
+    """The operating system would not do something, in most cases write our output."""
+    if os.environ.get("VAI_TRACEBACK"):
+        raise error
+    reason = error.strerror or str(error)
+    if error.filename is not None:
+        return _complain(f"`{error.filename}` cannot be read or written: {reason}", None, UNFORESEEN)
+    code = _complain(f"the output cannot be written: {reason}", None, UNFORESEEN)
+    _abandon_output()
+    return code
+
+
+def _unforeseen(error: Exception) -> int:
+    if os.environ.get("VAI_TRACEBACK"):
+        raise error
+    said = " ".join(f"{type(error).__name__}: {error}".split())[:300].rstrip(": ")
+    return _complain(
+        f"vai met something that it did not foresee: {said}",
+        "`vai doctor --check` looks for what is wrong here; with VAI_TRACEBACK=1 in the environment the same "
+        "command shows where it happened, which is what a bug report needs",
+        UNFORESEEN,
+    )
+
+
+# ── streams ──
+
+
+def _prepare_streams() -> None:
+    """Make the standard streams take whatever is printed, even where one of them is closed."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _abandon_output() -> None:
+    """Send what is still buffered nowhere, so that it cannot fail once more when the interpreter ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())

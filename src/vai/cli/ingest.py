@@ -1,0 +1,118 @@
+"""`vai ingest`: files and folders into a collection."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from vai.cli.options import collection_option, json_option, quiet_option, store_option, warn
+from vai.cli.output import print_json, report_text
+from vai.collection import Collection
+from vai.models.catalog import DEFAULT_EMBEDDER
+from vai.settings import DEFAULT_CHUNK_TOKENS, DEFAULT_MAX_FILE_MB
+from vai.types import IngestProgress
+
+
+@click.command()
+@click.argument("paths", metavar="PATH…", nargs=-1, required=True, type=click.Path(path_type=Path))
+@collection_option
+@store_option
+@click.option("--embedder", metavar="NAME", help=f"Model of a new collection.  [default: {DEFAULT_EMBEDDER}]")
+@click.option(
+    "--chunk-tokens",
+    type=int,
+    metavar="N",
+    help=f"Size of chunks.  [default: the collection's, else {DEFAULT_CHUNK_TOKENS}]",
+)
+@click.option("--text-field", metavar="FIELD", help="Field of records that holds their text.")
+@click.option("--title-field", metavar="FIELD", help="Field of records that holds their title.")
+@click.option("--id-field", metavar="FIELD", help="Field of records that holds their id.  [default: _id]")
+@click.option(
+    "--max-file-mb",
+    type=float,
+    default=DEFAULT_MAX_FILE_MB,
+    show_default=True,
+    metavar="MB",
+    help="Skip larger files; JSONL and CSV are read whatever their size.",
+)
+@json_option
+@quiet_option
+def ingest(
+    paths: tuple[Path, ...],
+    collection: str | None,
+    store: Path,
+    embedder: str | None,
+    chunk_tokens: int | None,
+    text_field: str | None,
+    title_field: str | None,
+    id_field: str | None,
+    max_file_mb: float,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Bring a collection up to date with files and folders.
+
+    What has not changed since the last ingest costs nothing; what is gone from a folder is removed. Text,
+    Markdown, reStructuredText, HTML, source code, PDF and office files become documents, and so does each
+    record of a JSONL or CSV file. Files that .gitignore or .vaiignore name are left out.
+    """
+    with (
+        Collection.open(store, collection, embedder=embedder) as opened,
+        _progress(paths, store, shown=sys.stderr.isatty() and not quiet) as progress,
+    ):
+        report = opened.ingest(
+            *paths,
+            chunk_tokens=chunk_tokens,
+            text_field=text_field,
+            title_field=title_field,
+            id_field=id_field,
+            max_file_mb=max_file_mb,
+            progress=progress,
+        )
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        click.echo(report_text(report))
+    warn(report.warnings, quiet=quiet or as_json)
+    return 0 if report.added + report.changed + report.unchanged + report.removed else 1
+
+
+@contextmanager
+def _progress(
+    paths: tuple[Path, ...], store: Path, *, shown: bool
+) -> Iterator[Callable[[IngestProgress], None] | None]:
+    """A bar on a terminal, with rate and time left; nothing elsewhere."""
+    if not shown:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("looking", total=_total_bytes(paths, store), rate="")
+
+        def update(at: IngestProgress) -> None:
+            elapsed = bar.tasks[0].elapsed or 0.0
+            rate = f"{at.tokens / elapsed:,.0f} tokens/s" if elapsed else ""
+            bar.update(task, completed=at.bytes, description=f"{at.files:,} files", rate=rate)
+
+        yield update
+
+
+def _total_bytes(paths: tuple[Path, ...], store: Path) -> int:
+    from vai.collection import located_store
+    from vai.documents import ReadOptions, SourceFile, find_sources
+
+    found = find_sources(paths, root=located_store(store).parent, options=ReadOptions())
+    return sum(source.stamp.size for source in found if isinstance(source, SourceFile))

@@ -1,0 +1,97 @@
+"""Flags that several commands share, and how the values of flags are read."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from vai.errors import InvalidSettings
+from vai.models.catalog import DEFAULT_RERANKER
+from vai.settings import STORE_FOLDER
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+# ── values ──
+
+
+def whole_number(_: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """A flag's value as an integer."""
+    if value is None:
+        return None
+    try:
+        return int(value)
+    except ValueError:
+        raise InvalidSettings(f"{parameter.opts[-1]} must be a whole number: {value:.40}") from None
+
+
+def number(_: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """A flag's value as a number."""
+    if value is None:
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        raise InvalidSettings(f"{parameter.opts[-1]} must be a number: {value:.40}") from None
+
+
+def _store(_: click.Context, __: click.Parameter, value: str | None) -> Path:
+    """The store that was named, as an absolute path; what stands for "find it" where none was."""
+    if value is None:
+        return Path(STORE_FOLDER)
+    if not value:
+        raise InvalidSettings("--store names no folder: it is empty")
+    return Path(value).expanduser().absolute()
+
+
+# ── flags ──
+
+store_option = click.option(
+    "--store",
+    metavar="DIR",
+    callback=_store,
+    help="Folder of the store.  [default: VAI_STORE, else the nearest .vai upward]",
+)
+collection_option = click.option(
+    "--collection", metavar="NAME", help="Collection in the store.  [default: the one called default]"
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+quiet_option = click.option(
+    "-q", "--quiet", is_flag=True, help="Print results and errors, no remarks and no progress."
+)
+
+
+# ── remarks ──
+
+
+def note(message: str, *, quiet: bool = False) -> None:
+    """Say something that is not a result, on standard error."""
+    if not quiet:
+        click.echo(message, err=True)
+
+
+def warn(warnings: tuple[str, ...], *, quiet: bool, about: str = "") -> None:
+    """Say each warning on standard error, with what it is about before it."""
+    for warning in warnings:
+        note(f"warning: {about}{warning}", quiet=quiet)
+
+
+def with_bundled_reranker(arguments: Sequence[str], *flags: str) -> str:
+    """The command as it was typed, but with the bundled reranker as the value of one of the `flags`."""
+    before = list(arguments)
+    after: list[str] = []
+    if "--" in before:
+        cut = before.index("--")
+        before, after = before[:cut], before[cut:]
+    kept: list[str] = []
+    words = iter(before)
+    for word in words:
+        if word in flags:
+            next(words, None)
+        elif not word.startswith(tuple(f"{flag}=" for flag in flags)):
+            kept.append(word)
+    return f"`vai {shlex.join([*kept, flags[0], DEFAULT_RERANKER, *after])}`"

@@ -1,0 +1,66 @@
+"""`vai status`: what is stored, by which model, how large, how fresh."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vai.cli.options import json_option, store_option
+from vai.cli.output import print_json, size_text, table
+from vai.collection import Collection, list_collections, located_store
+from vai.types import CollectionInfo, Freshness, Json
+from vai.types import as_json as to_json
+
+
+@click.command()
+@store_option
+@json_option
+def status(store: Path, as_json: bool) -> int:
+    """Show what the store holds."""
+    folder = located_store(store)
+    described = [(info, _freshness(folder, info.name)) for info in list_collections(folder)]
+    if as_json:
+        collections: list[Json] = [_row(info, fresh) for info, fresh in described]
+        print_json({"schema": "vai.status/1", "store": str(folder), "collections": collections})
+    else:
+        click.echo(f"store {folder}")
+        click.echo(_text(described))
+    return 0
+
+
+def _freshness(folder: Path, name: str) -> Freshness:
+    with Collection.open(folder, name, create=False) as collection:
+        return collection.freshness()
+
+
+def _row(info: CollectionInfo, fresh: Freshness) -> dict[str, Json]:
+    values = to_json(info)
+    del values["provenance"]
+    return {**values, **to_json(info.provenance), **to_json(fresh)}
+
+
+def _text(described: list[tuple[CollectionInfo, Freshness]]) -> str:
+    if not described:
+        return "no collections yet: `vai ingest PATH` makes one"
+    rows = [
+        [
+            info.name,
+            f"{info.sources:,}",
+            f"{info.documents:,}",
+            f"{info.chunks:,}",
+            info.provenance.embedder,
+            size_text(info.bytes),
+            info.updated,
+            _fresh_text(fresh),
+        ]
+        for info, fresh in described
+    ]
+    header = ["collection", "sources", "documents", "chunks", "embedder", "size", "updated", "freshness"]
+    return table(header, rows)
+
+
+def _fresh_text(fresh: Freshness) -> str:
+    if not fresh.changed and not fresh.gone:
+        return "up to date"
+    return f"{fresh.changed:,} changed, {fresh.gone:,} gone since"

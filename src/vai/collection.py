@@ -1,0 +1,391 @@
+"""The object that users hold: a collection, joined to its models and settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from threading import Thread
+from types import TracebackType
+from typing import Self
+
+from vai.errors import CollectionNotFound, EmbedderMismatch, InvalidSettings
+from vai.models.catalog import (
+    DEFAULT_EMBEDDER,
+    DEFAULT_RERANKER,
+    Loading,
+    core_count,
+    open_embedder,
+    open_reranker,
+)
+from vai.protocols import Embedder, Engine, Reranker
+from vai.settings import (
+    DEFAULT_CHUNK_TOKENS,
+    DEFAULT_MAX_FILE_MB,
+    STORE_FOLDER,
+    Settings,
+    find_store,
+    load_settings,
+    resolve_depths,
+)
+from vai.types import CollectionInfo, Freshness, IngestProgress, IngestReport, Provenance, QueryResponse
+
+SMALLEST_CHUNK = 16
+CONTEXT_TOKENS = 24
+"""Left free beside a chunk for its title and headings."""
+
+
+class Collection:
+    """Documents that can be searched in two stages. Use `Collection.open`.
+
+    Models are loaded when they are first needed and kept. Not for two threads at a time.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        name: str,
+        root: Path,
+        settings: Settings,
+        *,
+        embedder: str | Embedder | None = None,
+        reranker: str | Reranker | None = None,
+    ) -> None:
+        self._engine = engine
+        self._name = name
+        self._root = root
+        self._settings = settings
+        self._embedder_name = embedder if isinstance(embedder, str) else None
+        self._embedder = None if isinstance(embedder, str) else embedder
+        self._reranker_name = reranker if isinstance(reranker, str) else None
+        self._reranker = None if isinstance(reranker, str) else reranker
+        self._rerankers: dict[str, Future[Reranker]] = {}
+
+    @classmethod
+    def open(
+        cls,
+        store: str | Path = STORE_FOLDER,
+        name: str | None = None,
+        *,
+        create: bool = True,
+        embedder: str | Embedder | None = None,
+        reranker: str | Reranker | None = None,
+        settings: Settings | None = None,
+    ) -> Self:
+        """Open a collection of a store on this machine.
+
+        Args:
+            store: the store's folder; the default, like the command line, takes `VAI_STORE` or looks for the
+                nearest `.vai` upward and ends at one in the working directory.
+            name: the collection; `default` unless the settings say otherwise.
+            create: make the store if it is not there. The collection is made by the first ingest.
+            embedder: its name, or an object; for a collection that exists it must be the one it was made with.
+            reranker: its name, or an object, for queries that name none.
+            settings: instead of those in the settings files and the environment.
+
+        Raises:
+            StoreNotFound, CollectionNotFound: `create` is false and there is none.
+            InvalidSettings: a settings file or variable is wrong.
+            StoreFailure: the store cannot be used.
+        """
+        from vai.engines.embedded import EmbeddedEngine
+
+        folder = located_store(store)
+        in_force = load_settings(folder, os.environ) if settings is None else settings
+        engine = EmbeddedEngine(folder, create=create)
+        collection = cls(
+            engine,
+            name or in_force.collection,
+            folder.parent,
+            in_force,
+            embedder=embedder,
+            reranker=reranker,
+        )
+        if not create:
+            engine.describe(collection.name)
+        return collection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the store's files."""
+        self._engine.close()
+
+    @property
+    def name(self) -> str:
+        """The collection's name."""
+        return self._name
+
+    def describe(self) -> CollectionInfo:
+        """What the collection holds and what its vectors were made with.
+
+        Raises:
+            CollectionNotFound: nothing has been ingested yet.
+        """
+        return self._engine.describe(self._name)
+
+    def freshness(self) -> Freshness:
+        """How far the files have moved on since they were ingested; looks at every one of them.
+
+        Raises:
+            CollectionNotFound: nothing has been ingested yet.
+        """
+        from vai.query import is_stale
+
+        stale = [state for state in self._engine.source_states(self._name) if is_stale(state, self._root)]
+        gone = sum(not (self._root / state.name).exists() for state in stale)
+        return Freshness(changed=len(stale) - gone, gone=gone)
+
+    def check(self) -> tuple[str, ...]:
+        """One sentence for each fault found in what is stored; reads all of it."""
+        return tuple(self._engine.check(self._name))
+
+    def ingest(
+        self,
+        *paths: str | Path,
+        chunk_tokens: int | None = None,
+        text_field: str | None = None,
+        title_field: str | None = None,
+        id_field: str | None = None,
+        max_file_mb: float = DEFAULT_MAX_FILE_MB,
+        progress: Callable[[IngestProgress], None] | None = None,
+    ) -> IngestReport:
+        """Bring the collection up to date with files and folders: what has not changed costs nothing.
+
+        Args:
+            paths: folders also lose the documents of files that are gone from them.
+            chunk_tokens: the size of chunks in the embedder's tokens; what the collection has, else 200.
+            text_field, title_field, id_field: the fields of records (JSONL, CSV), where not the usual ones.
+            max_file_mb: larger files are skipped, and named; records are read whatever the size of their file.
+            progress: called now and then with how far it has come.
+
+        Raises:
+            EmbedderMismatch: the collection was made with another embedder.
+            and all that `vai.ingest.ingest` raises.
+        """
+        from vai.documents import ReadOptions
+        from vai.ingest import ingest
+
+        if not paths:
+            raise InvalidSettings(
+                "there is nothing to ingest", hint="name files or folders: `vai ingest PATH`"
+            )
+        if max_file_mb <= 0:
+            raise InvalidSettings(f"--max-file-mb must be more than 0: {max_file_mb:g}")
+        known = self._known()
+        embedder = self._open_embedder(known, bulk=True)
+        size = (
+            chunk_tokens
+            or (known.chunk_tokens if known else self._settings.chunk_tokens)
+            or DEFAULT_CHUNK_TOKENS
+        )
+        _check_chunk_tokens(size, embedder)
+        self._engine.create(
+            self._name, Provenance(embedder.name, embedder.revision, embedder.dimension, size)
+        )
+        return ingest(
+            [Path(path) for path in paths],
+            engine=self._engine,
+            collection=self._name,
+            embedder=embedder,
+            root=self._root,
+            read_options=ReadOptions(
+                text_field=text_field,
+                title_field=title_field,
+                id_field=id_field,
+                max_file_bytes=int(max_file_mb * 2**20),
+            ),
+            chunk_tokens=size,
+            progress=progress,
+        )
+
+    def query(
+        self,
+        text: str,
+        *,
+        limit: int | None = None,
+        top_k: int | None = None,
+        num_candidates: int | None = None,
+        rerank_model: str | None = None,
+        rerank: bool | None = None,
+        blend: float | None = None,
+        exact: bool = False,
+        strict: bool | None = None,
+        explain: bool = False,
+    ) -> QueryResponse:
+        """Both stages for one query; see `vai.query.query` for what they do.
+
+        Args:
+            limit: candidates that stage 1 keeps; 20.
+            top_k: hits; 5.
+            num_candidates: how deep an approximate index is searched; 20 × limit.
+            rerank_model: the model of stage 2, by name.
+            rerank: whether stage 2 runs; it does unless the settings say otherwise.
+            blend: share of stage 1 in the final order: 0 is stage 2 alone, 1 is stage 1 alone.
+            exact: compare every vector, whatever index there is.
+            strict: an error when stage 2 fails while working, instead of stage 1's order.
+            explain: list the candidates that did not become hits too.
+
+        Raises:
+            InvalidQuery, InvalidSettings: the request cannot be carried out.
+            StoreNotFound, CollectionNotFound, EmbedderMismatch, UnknownModel, KeyMissing: a part is missing.
+            RemoteFailure: a remote model did not do its work.
+        """
+        return next(
+            self.query_many(
+                [text],
+                limit=limit,
+                top_k=top_k,
+                num_candidates=num_candidates,
+                rerank_model=rerank_model,
+                rerank=rerank,
+                blend=blend,
+                exact=exact,
+                strict=strict,
+                explain=explain,
+            )
+        )
+
+    def query_many(
+        self,
+        texts: Iterable[str],
+        *,
+        limit: int | None = None,
+        top_k: int | None = None,
+        num_candidates: int | None = None,
+        rerank_model: str | None = None,
+        rerank: bool | None = None,
+        blend: float | None = None,
+        exact: bool = False,
+        strict: bool | None = None,
+        explain: bool = False,
+    ) -> Iterator[QueryResponse]:
+        """One response after another, models loaded once. Arguments and errors as for `query`."""
+        from vai.query import query
+
+        depths = resolve_depths(self._settings, top_k=top_k, limit=limit, num_candidates=num_candidates)
+        share = self._settings.blend if blend is None else blend
+        if share is not None and not 0.0 <= share <= 1.0:
+            raise InvalidSettings(f"--blend must be from 0 to 1: {share:g}")
+        known = self._engine.describe(self._name).provenance
+        loading = self._start_opening_reranker(rerank_model, rerank)
+        embedder = self._open_embedder(known, bulk=False)
+        reranker = loading.result() if loading else None
+        for text in texts:
+            yield query(
+                text,
+                engine=self._engine,
+                collection=self._name,
+                embedder=embedder,
+                reranker=reranker,
+                depths=depths,
+                root=self._root,
+                blend=share,
+                exact=exact,
+                strict=self._settings.strict if strict is None else strict,
+                explain=explain,
+            )
+
+    # ── the parts ──
+
+    def _known(self) -> Provenance | None:
+        try:
+            return self._engine.describe(self._name).provenance
+        except CollectionNotFound:
+            return None
+
+    def _loading(self, *, bulk: bool) -> Loading:
+        return Loading(threads=self._settings.threads or core_count(), bulk=bulk)
+
+    def _open_embedder(self, known: Provenance | None, *, bulk: bool) -> Embedder:
+        """The embedder that was named, else the collection's, else the settings', else the bundled one.
+
+        Raises:
+            EmbedderMismatch: it is not the one that the collection was made with.
+        """
+        if self._embedder is None:
+            made_with = known.embedder if known else self._settings.embedder
+            name = self._embedder_name or made_with or DEFAULT_EMBEDDER
+            if known is not None and name != known.embedder:
+                raise _mismatch(self._name, known, name)
+            self._embedder = open_embedder(name, self._loading(bulk=bulk))
+        embedder = self._embedder
+        if known is not None and (embedder.name, embedder.revision) != (known.embedder, known.revision):
+            raise _mismatch(self._name, known, f"{embedder.name}, revision {embedder.revision}")
+        return embedder
+
+    def _start_opening_reranker(self, named: str | None, rerank: bool | None) -> Future[Reranker] | None:
+        """Begin to load the reranker, while the caller loads the embedder; None if stage 2 is not to run."""
+        if named is not None and rerank is False:
+            raise InvalidSettings(
+                f"--no-rerank and --rerank-model {named} contradict each other", hint="leave one of them out"
+            )
+        if rerank is False or (rerank is None and named is None and not self._settings.rerank):
+            return None
+        if named is None and self._reranker is not None:
+            given: Future[Reranker] = Future()
+            given.set_result(self._reranker)
+            return given
+        name = named or self._reranker_name or self._settings.rerank_model or DEFAULT_RERANKER
+        if name not in self._rerankers:
+            self._rerankers[name] = _in_background(lambda: open_reranker(name, self._loading(bulk=False)))
+        return self._rerankers[name]
+
+
+def list_collections(store: str | Path = STORE_FOLDER) -> tuple[CollectionInfo, ...]:
+    """What a store holds, by name; the store is found as by `Collection.open`.
+
+    Raises:
+        StoreNotFound: there is none.
+        StoreFailure: it cannot be read.
+    """
+    from vai.engines.embedded import EmbeddedEngine
+
+    engine = EmbeddedEngine(located_store(store), create=False)
+    try:
+        return tuple(engine.collections())
+    finally:
+        engine.close()
+
+
+def located_store(store: str | Path = STORE_FOLDER) -> Path:
+    """The folder of the store that is meant, whether or not it is there yet."""
+    named = None if str(store) == STORE_FOLDER else Path(store)
+    return find_store(named, os.environ, Path.cwd())
+
+
+def _in_background(work: Callable[[], Reranker]) -> Future[Reranker]:
+    future: Future[Reranker] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - handed to the one who waits
+            future.set_exception(error)
+
+    Thread(target=run, name="vai-load", daemon=True).start()
+    return future
+
+
+def _mismatch(collection: str, known: Provenance, name: str) -> EmbedderMismatch:
+    return EmbedderMismatch(
+        f"the collection `{collection}` was made with the embedder `{known.embedder}`"
+        f" of revision {known.revision}, not with `{name}`",
+        hint="leave `--embedder` out, or ingest into another collection with `--collection NAME`",
+    )
+
+
+def _check_chunk_tokens(size: int, embedder: Embedder) -> None:
+    most = embedder.max_tokens - 2 - CONTEXT_TOKENS
+    if not SMALLEST_CHUNK <= size <= most:
+        raise InvalidSettings(
+            f"--chunk-tokens must be from {SMALLEST_CHUNK} to {most:,} for {embedder.name}, which reads "
+            f"{embedder.max_tokens:,} tokens, headings included: {size}"
+        )

@@ -1,0 +1,275 @@
+"""The default engine: collections in one folder of the user's machine.
+
+<store>/
+  store.json             format of the store
+  .gitignore             keeps the store out of version control
+  collections/<name>/
+    collection.db        SQLite: what exists (documents, chunks, what was ingested of each source)
+    vectors-0001.f32     the vectors, addressed by row
+    writer.lock          held by the one who writes, writer.json says who that is
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import sys
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vai.engines.database import create_database, failures_named
+from vai.engines.reader import DATABASE, Reader
+from vai.errors import (
+    CollectionNotFound,
+    InvalidSettings,
+    StoreBusy,
+    StoreCorrupt,
+    StoreNotFound,
+    StoreTooNew,
+)
+from vai.types import Chunk, CollectionInfo, Found, Provenance, SourceState
+
+if TYPE_CHECKING:
+    from vai.arrays import Vector
+    from vai.engines.writer import EmbeddedWriter
+
+STORE_SCHEMA = "vai.store/1"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class EmbeddedEngine:
+    """See `vai.protocols.Engine`. Any number of threads may read; it is closed when it is no longer used.
+
+    Args:
+        store: the folder.
+        create: make the store if it is not there.
+
+    Raises:
+        StoreNotFound: there is no store at that place, and none was to be made.
+        StoreReadOnly: it cannot be made there.
+    """
+
+    name = "embedded"
+
+    def __init__(self, store: Path, *, create: bool = True) -> None:
+        self.store = store
+        self._readers: dict[str, list[Reader]] = {}
+        self._finalizer = weakref.finalize(self, _close_readers, self._readers)
+        with failures_named(store, "read"):
+            found = (store / "store.json").is_file()
+        if not found:
+            if not create:
+                raise StoreNotFound(
+                    f"there is no store at `{store}`",
+                    hint="`vai ingest PATH` makes one, `--store DIR` names another",
+                )
+            with failures_named(store):
+                _create_store(store)
+        _check_store(store)
+
+    def close(self) -> None:
+        """Let go of all files. The engine can still be used: it opens them again."""
+        _close_readers(self._readers)
+
+    def collections(self) -> Sequence[CollectionInfo]:
+        folder = self.store / "collections"
+        with failures_named(folder, "read"):
+            names = sorted(path.parent.name for path in folder.glob(f"*/{DATABASE}"))
+        return [self.describe(name) for name in names if _NAME.fullmatch(name)]
+
+    def describe(self, collection: str) -> CollectionInfo:
+        with self._reader(collection) as reader:
+            return reader.describe(collection)
+
+    def create(self, collection: str, provenance: Provenance) -> None:
+        from vai.engines.writer import vectors_name
+
+        if not _NAME.fullmatch(collection):
+            raise InvalidSettings(
+                f"`{collection}` cannot name a collection",
+                hint="use up to 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit",
+            )
+        folder = self.store / "collections" / collection
+        with failures_named(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            if (folder / DATABASE).exists():
+                return
+            with self._lock(collection):
+                if (folder / DATABASE).exists():
+                    return
+                for leftover in folder.glob(f"{DATABASE}*"):  # a `-wal` would be read into the new database
+                    leftover.unlink()
+                unfinished = folder / f"{DATABASE}.new"
+                meta: dict[str, str | int] = {
+                    "embedder": provenance.embedder,
+                    "revision": provenance.revision,
+                    "dimension": provenance.dimension,
+                    "chunk_tokens": provenance.chunk_tokens,
+                    "vectors": vectors_name(1),
+                    "rows": 0,
+                    "changes": 0,
+                    "updated": datetime.now(UTC).isoformat(timespec="seconds"),
+                }
+                (folder / vectors_name(1)).touch()
+                create_database(unfinished, meta)
+                unfinished.rename(folder / DATABASE)
+
+    def drop(self, collection: str) -> None:
+        folder = self._folder(collection)
+        with self._lock(collection), failures_named(folder):
+            _close_readers({collection: self._readers.get(collection, [])})
+            (folder / DATABASE).unlink()  # first, so that a half-removed collection is no collection
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def writing(self, collection: str) -> Iterator[EmbeddedWriter]:
+        from vai.engines.writer import EmbeddedWriter
+
+        self._folder(collection)
+        with self._lock(collection):
+            folder = self._folder(collection)  # which may have been dropped meanwhile
+            with failures_named(folder):
+                writer = EmbeddedWriter(folder)
+            try:
+                yield writer
+                writer.compact()
+            finally:
+                writer.close()
+
+    def search(
+        self, collection: str, vector: Vector, *, limit: int, num_candidates: int, exact: bool = False
+    ) -> Found:
+        with self._reader(collection) as reader:
+            return reader.search(vector, limit)
+
+    def chunks(self, collection: str, ids: Sequence[str]) -> Mapping[str, Chunk]:
+        with self._reader(collection) as reader:
+            return reader.chunks(ids)
+
+    def source_states(self, collection: str, names: Sequence[str] | None = None) -> Sequence[SourceState]:
+        with self._reader(collection) as reader:
+            return reader.source_states(names)
+
+    def check(self, collection: str) -> Sequence[str]:
+        with self._reader(collection) as reader:
+            return reader.check()
+
+    def _folder(self, collection: str) -> Path:
+        folder = self.store / "collections" / collection
+        if not _NAME.fullmatch(collection) or not (folder / DATABASE).is_file():
+            raise CollectionNotFound(
+                f"there is no collection `{collection}` in `{self.store}`",
+                hint="`vai status` lists those there are, `vai ingest PATH --collection NAME` makes one",
+            )
+        return folder
+
+    @contextmanager
+    def _reader(self, collection: str) -> Iterator[Reader]:
+        """A reader that no other thread has at the same time; readers are kept for the next who asks."""
+        folder = self._folder(collection)
+        with failures_named(folder, "read"):
+            free = self._readers.setdefault(collection, [])
+            reader = _take(free, folder / DATABASE) or Reader(folder)
+            try:
+                yield reader
+            except BaseException:
+                reader.close()
+                raise
+            free.append(reader)
+
+    @contextmanager
+    def _lock(self, collection: str) -> Iterator[None]:
+        """The right to write, which one process has at a time."""
+        from filelock import FileLock, Timeout
+
+        folder = self.store / "collections" / collection
+        holder = folder / "writer.json"
+        lock = FileLock(folder / "writer.lock", timeout=0)
+        with failures_named(folder):
+            try:
+                lock.acquire()
+            except Timeout as error:
+                raise StoreBusy(
+                    f"the collection `{collection}` is being written to by {_described(holder)}",
+                    hint="try again when it has finished; queries go on meanwhile",
+                ) from error
+        try:
+            with suppress(OSError):  # it only serves to tell others who writes
+                holder.write_text(json.dumps(_this_process()), encoding="utf-8")
+            yield
+        finally:
+            with suppress(OSError):
+                holder.unlink()
+            lock.release()
+
+
+def _take(free: list[Reader], database: Path) -> Reader | None:
+    """A kept reader, unless its database has been replaced by another of the same name."""
+    while free:
+        try:
+            reader = free.pop()
+        except IndexError:  # another thread was faster
+            return None
+        if reader.reads(database):
+            return reader
+        reader.close()
+    return None
+
+
+def _close_readers(readers: dict[str, list[Reader]]) -> None:
+    for free in readers.values():
+        while free:
+            free.pop().close()
+
+
+def _create_store(store: Path) -> None:
+    store.mkdir(parents=True, exist_ok=True)
+    if not any(store.iterdir()):  # what a folder holds already is somebody's work, not to be hidden from git
+        (store / ".gitignore").write_text(
+            "# The store is made from your files and can be made again.\n*\n", encoding="utf-8"
+        )
+    unfinished = store / "store.json.new"
+    unfinished.write_text(json.dumps({"schema": STORE_SCHEMA}) + "\n", encoding="utf-8")
+    unfinished.replace(store / "store.json")
+
+
+def _check_store(store: Path) -> None:
+    path = store / "store.json"
+    with failures_named(store, "read"):
+        written = path.read_bytes()
+    try:
+        schema = json.loads(written)["schema"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreCorrupt(
+            f"`{path}` is damaged ({error})",
+            hint=f"delete the folder `{store}` and ingest again to build it anew",
+        ) from error
+    if schema != STORE_SCHEMA:
+        raise StoreTooNew(
+            f"the store `{store}` has format `{schema}`, and this version of vai knows `{STORE_SCHEMA}`",
+            hint="install a newer vai, or name another store with `--store`",
+        )
+
+
+def _this_process() -> dict[str, str | int]:
+    return {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200],
+    }
+
+
+def _described(holder: Path) -> str:
+    try:
+        who = json.loads(holder.read_text(encoding="utf-8"))
+        return f"process {who['pid']} on {who['host']} since {who['since']} (`{who['command']}`)"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"

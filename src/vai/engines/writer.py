@@ -1,0 +1,315 @@
+"""Writing to a collection: everything since the last commit is one SQLite transaction.
+
+Vectors are appended and synced before the transaction that makes their rows visible is committed, so a crash at any
+instant leaves the last commit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import wraps
+from itertools import takewhile
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+import numpy as np
+
+from vai.arrays import Matrix
+from vai.engines.database import connect_writer, contents_understood, failures_named, read_meta
+from vai.engines.reader import DATABASE, SOURCE_BY_NAME, in_groups, source_state
+from vai.engines.vectors import BLOCK, VectorAppender, map_vectors
+from vai.types import Chunk, Claim, SourceState, StoredDocument
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+COMPACT_FROM = 10_000
+"""Dead rows from which compaction is worth its time, if they are also as many as the live ones."""
+
+
+def _named(
+    method: Callable[Concatenate[EmbeddedWriter, Parameters], Result],
+) -> Callable[Concatenate[EmbeddedWriter, Parameters], Result]:
+    """Give failures of the disk or the database inside a method their names."""
+
+    @wraps(method)
+    def guarded(writer: EmbeddedWriter, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        with failures_named(writer.folder):
+            return method(writer, *args, **kwargs)
+
+    return guarded
+
+
+class EmbeddedWriter:
+    """See `vai.protocols.Writer`. The one who makes it holds the collection's lock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._numbers: dict[str, int] = {}
+        self._database = connect_writer(folder / DATABASE)
+        try:
+            self._database.execute("CREATE TEMP TABLE current (document INTEGER PRIMARY KEY)")
+            with contents_understood(folder):
+                meta = read_meta(self._database)
+                self._dimension = int(meta["dimension"])
+                self._rows = self._committed_rows = int(meta["rows"])
+                self._vectors_name = str(meta["vectors"])
+            self._vectors = VectorAppender(folder / self._vectors_name, self._rows, self._dimension)
+        except BaseException:
+            self._database.close()
+            raise
+        self._remove_old_files()
+
+    def close(self) -> None:
+        """Forget what was not committed and let go of the files."""
+        self._vectors.close()
+        self._database.close()  # which rolls back
+
+    # ── looking up ──
+
+    @_named
+    def source(self, name: str) -> SourceState | None:
+        row = self._database.execute(SOURCE_BY_NAME, (name,)).fetchone()
+        return source_state(row) if row else None
+
+    @_named
+    def sources_under(self, prefix: str) -> Sequence[str]:
+        rows = self._database.execute("SELECT name FROM sources WHERE name >= ? ORDER BY name", (prefix,))
+        return list(takewhile(lambda name: name.startswith(prefix), (name for (name,) in rows)))
+
+    @_named
+    def claims(self, ids: Sequence[str]) -> Mapping[str, Claim]:
+        found: dict[str, Claim] = {}
+        for marks, group in in_groups(ids):
+            rows = self._database.execute(
+                "SELECT documents.id, sources.name, documents.digest, current.document IS NOT NULL FROM documents"
+                " JOIN sources ON sources.number = documents.source"
+                " LEFT JOIN current ON current.document = documents.number"
+                f" WHERE documents.id IN ({marks})",
+                group,
+            )
+            found.update(
+                (document_id, Claim(source, digest, bool(current)))
+                for document_id, source, digest, current in rows
+            )
+        return found
+
+    @_named
+    def document_count(self, source: str) -> int:
+        return int(
+            self._database.execute(
+                "SELECT count(*) FROM documents WHERE source = (SELECT number FROM sources WHERE name = ?)",
+                (source,),
+            ).fetchone()[0]
+        )
+
+    # ── changing ──
+
+    @_named
+    def put(self, document: StoredDocument) -> None:
+        self._begin()
+        self.remove_document(document.id)
+        cursor = self._database.execute(
+            "INSERT INTO documents (id, source, title, digest, metadata) VALUES (?, ?, ?, ?, ?)",
+            (
+                document.id,
+                self._source_number(document.source),
+                document.title,
+                document.digest,
+                json.dumps(document.metadata, ensure_ascii=False),
+            ),
+        )
+        number = cursor.lastrowid or 0
+        self._numbers[document.id] = number
+        self._database.execute("INSERT OR IGNORE INTO current VALUES (?)", (number,))
+
+    @_named
+    def add(self, chunks: Sequence[Chunk], vectors: Matrix) -> None:
+        if len(chunks) != len(vectors):
+            raise ValueError(f"{len(chunks)} chunks cannot have {len(vectors)} vectors")
+        self._begin()
+        documents = [self._document_number(chunk.document_id) for chunk in chunks]
+        self._vectors.append(vectors)
+        self._database.executemany(
+            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    self._rows + position,
+                    document,
+                    chunk.ordinal,
+                    chunk.text,
+                    chunk.start,
+                    chunk.end,
+                    chunk.start_line,
+                    chunk.end_line,
+                    chunk.page,
+                    json.dumps(chunk.heading, ensure_ascii=False),
+                    chunk.tokens,
+                )
+                for position, (document, chunk) in enumerate(zip(documents, chunks, strict=True))
+            ),
+        )
+        self._rows += len(chunks)
+
+    @_named
+    def keep(self, lines: Mapping[str, int | None]) -> None:
+        self._begin()
+        self._database.executemany(
+            "INSERT OR IGNORE INTO current SELECT number FROM documents WHERE id = ?",
+            ((document_id,) for document_id in lines),
+        )
+        self._database.executemany(
+            "UPDATE chunks SET start_line = ?1, end_line = ?1"
+            " WHERE (start_line IS NOT ?1 OR end_line IS NOT ?1)"
+            " AND document = (SELECT number FROM documents WHERE id = ?2)",
+            ((line, document_id) for document_id, line in lines.items() if line is not None),
+        )
+
+    @_named
+    def finish_source(self, state: SourceState) -> int:
+        self._begin()
+        number = self._source_number(state.name)
+        gone = self._database.execute(
+            "SELECT id FROM documents WHERE source = ? AND number NOT IN (SELECT document FROM current)",
+            (number,),
+        ).fetchall()
+        for (document_id,) in gone:
+            self.remove_document(document_id)
+        self._database.execute("DELETE FROM current")
+        self.note_source(state)
+        return len(gone)
+
+    @_named
+    def note_source(self, state: SourceState) -> None:
+        self._begin()
+        stamp = state.stamp
+        self._database.execute(
+            "UPDATE sources SET size = ?, mtime_ns = ?, ctime_ns = ?, read_ns = ?, content = ?, recipe = ?"
+            " WHERE name = ?",
+            (
+                stamp.size,
+                stamp.mtime_ns,
+                stamp.ctime_ns,
+                state.read_ns,
+                state.content,
+                state.recipe,
+                state.name,
+            ),
+        )
+
+    @_named
+    def remove_source(self, name: str) -> int:
+        self._begin()
+        documents = self._database.execute(
+            "SELECT id FROM documents WHERE source = (SELECT number FROM sources WHERE name = ?)", (name,)
+        ).fetchall()
+        for (document_id,) in documents:
+            self.remove_document(document_id)
+        self._database.execute("DELETE FROM sources WHERE name = ?", (name,))
+        return len(documents)
+
+    @_named
+    def remove_document(self, document_id: str) -> None:
+        self._begin()
+        row = self._database.execute("SELECT number FROM documents WHERE id = ?", (document_id,)).fetchone()
+        if row is None:
+            return
+        self._database.execute("INSERT INTO dead SELECT vector FROM chunks WHERE document = ?", row)
+        self._database.execute("DELETE FROM chunks WHERE document = ?", row)
+        self._database.execute("DELETE FROM documents WHERE number = ?", row)
+        self._database.execute("DELETE FROM current WHERE document = ?", row)
+        self._numbers.pop(document_id, None)
+
+    @_named
+    def commit(self) -> None:
+        if not self._database.in_transaction:
+            return
+        if self._rows > self._committed_rows:
+            self._vectors.sync()
+        self._set_meta(rows=self._rows, vectors=self._vectors_name)
+        self._database.execute("COMMIT")
+        self._committed_rows = self._rows
+        self._numbers.clear()
+
+    @_named
+    def compact(self) -> None:
+        """Copy the live vectors into a new file when half of them or more are dead, and many.
+
+        Nothing happens where something was not committed: it is to be forgotten.
+        """
+        if self._database.in_transaction:
+            return
+        (dead,) = self._database.execute("SELECT count(*) FROM dead").fetchone()
+        if dead < COMPACT_FROM or dead < self._rows - dead:
+            return
+        self._begin()
+        live = np.array(
+            self._database.execute("SELECT vector FROM chunks ORDER BY vector").fetchall(), dtype=np.int64
+        ).reshape(-1)
+        old = map_vectors(self.folder / self._vectors_name, self._rows, self._dimension)
+        generation = int(self._vectors_name.split("-")[1].split(".")[0]) + 1
+        name = vectors_name(generation)
+        self._vectors.close()
+        self._vectors = VectorAppender(self.folder / name, 0, self._dimension)
+        for start in range(0, live.size, BLOCK):
+            rows = live[start : start + BLOCK]
+            self._vectors.append(old[rows])
+            # Ascending and never above the old number, so a row never meets one that is still to move.
+            self._database.executemany(
+                "UPDATE chunks SET vector = ? WHERE vector = ?",
+                (
+                    (start + position, int(row))
+                    for position, row in enumerate(rows)
+                    if start + position != row
+                ),
+            )
+        self._database.execute("DELETE FROM dead")
+        self._vectors_name, self._rows, self._committed_rows = name, int(live.size), -1
+        self.commit()
+        self._remove_old_files()
+
+    # ── inside ──
+
+    def _begin(self) -> None:
+        if not self._database.in_transaction:
+            self._database.execute("BEGIN IMMEDIATE")
+
+    def _document_number(self, document_id: str) -> int:
+        if document_id not in self._numbers:
+            row = self._database.execute(
+                "SELECT number FROM documents WHERE id = ?", (document_id,)
+            ).fetchone()
+            if row is None:
+                raise ValueError(f"the document `{document_id}` was not put")
+            self._numbers[document_id] = int(row[0])
+        return self._numbers[document_id]
+
+    def _source_number(self, name: str) -> int:
+        row = self._database.execute("SELECT number FROM sources WHERE name = ?", (name,)).fetchone()
+        if row:
+            return int(row[0])
+        cursor = self._database.execute("INSERT INTO sources VALUES (NULL, ?, 0, 0, 0, 0, '', '')", (name,))
+        return cursor.lastrowid or 0
+
+    def _set_meta(self, **values: str | int) -> None:
+        updated = datetime.now(UTC).isoformat(timespec="seconds")
+        self._database.executemany(
+            "UPDATE meta SET value = ? WHERE key = ?", ((value, key) for key, value in values.items())
+        )
+        self._database.execute("UPDATE meta SET value = ? WHERE key = 'updated'", (updated,))
+        self._database.execute("UPDATE meta SET value = value + 1 WHERE key = 'changes'")
+
+    def _remove_old_files(self) -> None:
+        for path in self.folder.glob("vectors-*.f32"):
+            if path.name != self._vectors_name:
+                try:
+                    path.unlink()
+                except OSError:  # a reader on a system that keeps mapped files; the next writer tries again
+                    continue
+
+
+def vectors_name(generation: int) -> str:
+    """The vector file of a generation; compaction begins a new one."""
+    return f"vectors-{generation:04d}.f32"

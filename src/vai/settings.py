@@ -1,0 +1,210 @@
+"""Settings, from the weakest to the strongest: defaults, user file, project file, environment, flags.
+
+A project file (`vai.toml` beside the store) can come with somebody else's repository, so it cannot make text leave
+the machine: remote models are honoured only from the user's own file, the environment or a flag.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from vai.errors import InvalidSettings
+
+STORE_FOLDER = ".vai"
+PROJECT_FILE = "vai.toml"
+USER_FILE = "config.toml"
+
+DEFAULT_LIMIT = 20
+DEFAULT_TOP_K = 5
+DEFAULT_CHUNK_TOKENS = 200
+DEFAULT_MAX_FILE_MB = 20.0
+CANDIDATES_PER_LIMIT = 20
+MOST_CANDIDATES = 10_000
+"""Both as MongoDB's `$vectorSearch` has them: 20 × limit is its advice, 10,000 its bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user's files and environment say; None where they say nothing.
+
+    Args:
+        collection: the collection meant when none is named.
+        embedder: for collections still to be made.
+        rerank_model: for stage 2.
+        rerank: whether stage 2 runs.
+        limit, top_k, num_candidates, blend: of a query.
+        chunk_tokens: for collections still to be made.
+        threads: texts that local models read at a time; as many as there are cores.
+        strict: whether a stage that fails while working is an error.
+    """
+
+    collection: str = "default"
+    embedder: str | None = None
+    rerank_model: str | None = None
+    rerank: bool = True
+    limit: int | None = None
+    top_k: int | None = None
+    num_candidates: int | None = None
+    blend: float | None = None
+    chunk_tokens: int | None = None
+    threads: int | None = None
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Depths:
+    """How many passages each step keeps: `top_k` ≤ `limit` ≤ `num_candidates`."""
+
+    top_k: int
+    limit: int
+    num_candidates: int
+
+
+def resolve_depths(
+    settings: Settings,
+    *,
+    top_k: int | None = None,
+    limit: int | None = None,
+    num_candidates: int | None = None,
+) -> Depths:
+    """The depths in force: what was asked for as it is, the rest from the settings, made to fit.
+
+    Raises:
+        InvalidSettings: a number is out of range, or two that were asked for contradict each other.
+    """
+    for name, value in (("top-k", top_k), ("limit", limit), ("num-candidates", num_candidates)):
+        if value is not None and not 1 <= value <= MOST_CANDIDATES:
+            raise InvalidSettings(f"--{name} must be from 1 to {MOST_CANDIDATES:,}: {value}")
+    _refuse_less(("limit", limit), ("top-k", top_k))
+    _refuse_less(("num-candidates", num_candidates), ("limit", limit))
+    _refuse_less(("num-candidates", num_candidates), ("top-k", top_k))
+    kept = limit or min(max(settings.limit or DEFAULT_LIMIT, top_k or 1), num_candidates or MOST_CANDIDATES)
+    deep = num_candidates or max(kept, settings.num_candidates or kept * CANDIDATES_PER_LIMIT)
+    return Depths(
+        top_k=top_k or min(settings.top_k or DEFAULT_TOP_K, kept),
+        limit=kept,
+        num_candidates=min(deep, MOST_CANDIDATES),
+    )
+
+
+def _refuse_less(deeper: tuple[str, int | None], shallower: tuple[str, int | None]) -> None:
+    (deep_name, deep), (shallow_name, shallow) = deeper, shallower
+    if deep is not None and shallow is not None and deep < shallow:
+        raise InvalidSettings(
+            f"--{deep_name} {deep} is less than --{shallow_name} {shallow}",
+            hint=f"what {shallow_name} keeps is chosen from what {deep_name} finds: "
+            f"raise --{deep_name} to {shallow} or more",
+        )
+
+
+def find_store(named: Path | None, environment: Mapping[str, str], start: Path) -> Path:
+    """The store that is meant: the one named, `VAI_STORE`, the nearest `.vai` upward, else `.vai` at `start`."""
+    if named is None and environment.get("VAI_STORE"):
+        named = Path(environment["VAI_STORE"])
+    if named is not None:
+        return (start / named.expanduser()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / STORE_FOLDER / "store.json").is_file():
+            return folder / STORE_FOLDER
+    return start / STORE_FOLDER
+
+
+def load_settings(
+    store: Path, environment: Mapping[str, str], *, user_folder: Path | None = None
+) -> Settings:
+    """The settings for a store, flags apart.
+
+    Raises:
+        InvalidSettings: a file cannot be read, names an unknown setting, or gives one an impossible value.
+    """
+    if user_folder is None:
+        import platformdirs
+
+        user_folder = platformdirs.user_config_path("vai", appauthor=False)
+    values = _from_file(user_folder / USER_FILE, trusted=True)
+    values |= _from_file(store.parent / PROJECT_FILE, trusted=False)
+    for name, convert in _CONVERTERS.items():
+        variable = f"VAI_{name.upper()}"
+        if variable in environment:
+            values[name] = convert(environment[variable], f"the variable {variable}")
+    return Settings(**values)
+
+
+def _from_file(path: Path, *, trusted: bool) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return values
+    except (OSError, ValueError) as error:
+        raise InvalidSettings(f"the settings in `{path}` cannot be read: {error}") from error
+    for name, value in table.items():
+        if name not in _CONVERTERS:
+            nearest = difflib.get_close_matches(name, _CONVERTERS, n=1)
+            raise InvalidSettings(
+                f"`{path}` has an unknown setting: {name}",
+                hint=f"did you mean `{nearest[0]}`?" if nearest else f"known are {', '.join(_CONVERTERS)}",
+            )
+        place = f"`{name}` in `{path}`"
+        values[name] = _CONVERTERS[name](value, place)
+        if not trusted and name in {"rerank_model", "embedder"}:
+            _refuse_remote(str(values[name]), place)
+    return values
+
+
+def _refuse_remote(model: str, place: str) -> None:
+    from vai.models.catalog import is_remote
+
+    if is_remote(model):
+        raise InvalidSettings(
+            f"{place} names a remote model, which a project's file may not: {model}",
+            hint="put it into your own settings, the environment (`VAI_RERANK_MODEL`) or a flag, if you trust it",
+        )
+
+
+def _integer(value: object, place: str) -> int:
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = 0
+    if isinstance(value, bool) or number < 1:
+        raise InvalidSettings(f"{place} must be a whole number from 1: {value}")
+    return number
+
+
+def _share(value: object, place: str) -> float:
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = -1.0
+    if not 0.0 <= number <= 1.0:
+        raise InvalidSettings(f"{place} must be a number from 0 to 1: {value}")
+    return number
+
+
+def _switch(value: object, place: str) -> bool:
+    known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if str(value).lower() not in known:
+        raise InvalidSettings(f"{place} must be true or false: {value}")
+    return known[str(value).lower()]
+
+
+def _name(value: object, place: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidSettings(f"{place} must be a name: {value!r}")
+    return value.strip()
+
+
+_KINDS: dict[str, Callable[[object, str], object]] = {
+    "str": _name,
+    "str | None": _name,
+    "bool": _switch,
+    "int | None": _integer,
+    "float | None": _share,
+}
+_CONVERTERS = {setting.name: _KINDS[str(setting.type)] for setting in fields(Settings)}

@@ -1,0 +1,430 @@
+"""The values that flow through `vai`: frozen, slotted, in the order in which they come to be.
+
+Write path: `Document` → `Chunk` → (vectors) → `SourceState`, `IngestReport`.
+Read path: query → `Candidate` → `Hit` → `QueryResponse`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from vai.arrays import Vector
+
+Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+"""What JSON can hold."""
+
+Format = Literal["text", "markdown", "rst", "code"]
+"""How a document's text is structured, which decides how it is chunked."""
+
+
+# ── write path ───────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One text to be found: a file, or one record of a JSONL or CSV file.
+
+    Args:
+        id: what evaluation, filters and citations call it; unique in a collection.
+        source: the file it came from, written as ids are (relative to the store's folder, `/` between names).
+        text: the text that chunk offsets count in, in characters.
+        title: what it is called, or "".
+        format: how the text is structured.
+        language: of code, the programming language ("python"), else "".
+        line: of a record, the line of its source that it begins on (from 1); None for a file.
+        lined: whether lines of `text` are lines of the file, so that a chunk can name them. Text taken out of
+            a PDF, office or HTML file has no such lines.
+        pages: the offsets in `text` at which pages begin (page 1 first); empty where there are none.
+        metadata: the record's other fields, or a Markdown file's front matter.
+    """
+
+    id: str
+    source: str
+    text: str
+    title: str = ""
+    format: Format = "text"
+    language: str = ""
+    line: int | None = None
+    lined: bool = True
+    pages: tuple[int, ...] = ()
+    metadata: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A stretch of a document, small enough for the models: `document.text[start:end] == text`.
+
+    Lines, pages and the heading path say where it stands; `None` where a place has no meaning for the format.
+    `tokens` counts the text alone, in the embedder's tokens.
+    """
+
+    document_id: str
+    ordinal: int
+    source: str
+    title: str
+    text: str
+    start: int
+    end: int
+    start_line: int | None
+    end_line: int | None
+    page: int | None
+    heading: tuple[str, ...]
+    tokens: int
+    metadata: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """`<document id>#<ordinal>`, stable as long as the document's text is."""
+        return f"{self.document_id}#{self.ordinal}"
+
+    @property
+    def context(self) -> str:
+        """Title and heading path on one line, "" if there are none.
+
+        Names are cut at 80 characters, and beyond 200 in all the outer headings are left out, so that what a
+        model can read has room for the text.
+        """
+        path = self.heading if self.title in self.heading[:1] else (self.title, *self.heading)
+        names = [name if len(name) <= 80 else f"{name[:79].rstrip()}…" for name in path if name]
+        while len(names) > 2 and len(" > ".join(names)) > 200:
+            del names[1]
+        return " > ".join(names)
+
+    @property
+    def passage(self) -> str:
+        """What both models read: the context on a line of its own, then the text."""
+        return f"{self.context}\n{self.text}" if self.context else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What the file system says of a file without reading it."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """What was ingested of one file, so that the next ingest can tell whether anything changed.
+
+    Args:
+        name: the source, as documents name it.
+        stamp: the file as it was when it was read.
+        read_ns: when it was read (Unix time in ns): a stamp as young as that proves nothing.
+        content: digest of the file's bytes.
+        recipe: digest of everything else that decides its chunks (reader, chunking, flags).
+    """
+
+    name: str
+    stamp: Stamp
+    read_ns: int
+    content: str
+    recipe: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document as a collection keeps it beside its chunks; `digest` covers all they depend on."""
+
+    id: str
+    source: str
+    title: str
+    digest: str
+    metadata: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Which source holds a document id, with the document's digest.
+
+    `current` says that the document was put or kept since the last source was finished.
+    """
+
+    source: str
+    digest: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file or record that was not ingested, and why.
+
+    `kept` says whether what an earlier ingest stored of it stays: yes where it could not be read (it may well
+    still be there), no where it was read and holds nothing to find.
+    """
+
+    source: str
+    reason: str
+    kept: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What an ingest did. Counts are documents, unless they say otherwise."""
+
+    collection: str
+    files: int
+    added: int
+    changed: int
+    unchanged: int
+    removed: int
+    chunks: int
+    tokens: int
+    seconds: float
+    skipped: tuple[Skipped, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Json]:
+        """The report as JSON of the schema `vai.ingest/1`."""
+        return {"schema": "vai.ingest/1", **as_json(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class IngestProgress:
+    """How far an ingest has come: `bytes` of the sources dealt with, chunks and tokens embedded."""
+
+    source: str
+    files: int
+    bytes: int
+    chunks: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What a collection's vectors were made with."""
+
+    embedder: str
+    revision: str
+    dimension: int
+    chunk_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How many of a collection's sources have changed, or gone, since they were ingested."""
+
+    changed: int
+    gone: int
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    """What a collection holds; `bytes` is its size on disk, `updated` an ISO 8601 time in UTC."""
+
+    name: str
+    sources: int
+    documents: int
+    chunks: int
+    bytes: int
+    updated: str
+    provenance: Provenance
+
+
+# ── read path ────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What stage 1 returns, whichever way the chunk was found.
+
+    `similarity` is the cosine of query and chunk; `stage1_rank` counts from 1 in stage 1's order, which is by
+    `stage1_score`. Ranks and scores of a search that did not find the chunk are None.
+    """
+
+    chunk: Chunk
+    similarity: float
+    stage1_rank: int
+    stage1_score: float
+    vector_rank: int | None = None
+    words_rank: int | None = None
+    words_score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer of a search: candidates best first.
+
+    `exact` says that every vector was compared; `unindexed` counts chunks that the index does not cover yet.
+    """
+
+    candidates: tuple[Candidate, ...]
+    exact: bool
+    unindexed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reranker read, in the order of the passages it was given.
+
+    Args:
+        logits: float32 [n], higher is better, on the model's own scale; None if it only gives relevance.
+        relevance: float32 [n] in 0–1; a probability, comparable between queries, if the model is calibrated.
+        tokens: tokens read in all.
+        seen: float32 [n], the share of each passage that the model saw.
+
+    Passages that the deadline came before are NaN in `logits` and `relevance` and 0 in `seen`.
+    `reason` says why some were not read, None if all were; `query_seen` is the share of the query that the
+    model saw.
+    """
+
+    logits: Vector | None
+    relevance: Vector
+    tokens: int
+    seen: Vector
+    reason: str | None = None
+    query_seen: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that answers, with what each stage made of it.
+
+    `score` is what the order is by; `relevance` is stage 2's (0–1), `similarity` the cosine to the query.
+    `stale` says that the file has changed or gone since it was ingested.
+    """
+
+    rank: int
+    id: str
+    document_id: str
+    source: str
+    start_line: int | None
+    end_line: int | None
+    page: int | None
+    title: str
+    heading: tuple[str, ...]
+    text: str
+    similarity: float
+    stage1_rank: int
+    vector_rank: int | None
+    words_rank: int | None
+    words_score: float | None
+    relevance: float | None
+    score: float | None
+    stale: bool
+    metadata: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class QuerySettings:
+    """What was in force for one query."""
+
+    stage1: str
+    limit: int
+    num_candidates: int
+    top_k: int
+    rerank_model: str | None
+    blend: float | None
+    filter: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedStage:
+    """Turning the query into a vector."""
+
+    ms: float
+    model: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchStage:
+    """Stage 1: `candidates` were found, by comparing every vector if `exact`."""
+
+    ms: float
+    candidates: int
+    exact: bool
+    unindexed: int
+
+
+@dataclass(frozen=True, slots=True)
+class RerankStage:
+    """Stage 2: `reranked` of the `of` candidates were read, `truncated` of them not to their end.
+
+    `cached` scores came from the cache; `reason` says why some candidates were not read.
+    """
+
+    ms: float
+    model: str
+    reranked: int
+    of: int
+    tokens: int
+    truncated: int
+    cached: int
+    calibrated: bool
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What each stage did."""
+
+    embed: EmbedStage
+    search: SearchStage
+    rerank: RerankStage | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResponse:
+    """The answer to one query. `dropped` holds, with `explain`, the candidates that did not become hits."""
+
+    query: str
+    collection: str
+    settings: QuerySettings
+    stages: Stages
+    hits: tuple[Hit, ...]
+    dropped: tuple[Hit, ...] | None = None
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Json]:
+        """The response as JSON of the schema `vai.query/1`."""
+        return {"schema": "vai.query/1", **as_json(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class RerankedText:
+    """A text that stage 2 alone has put in order; `index` counts from 0 in the order given."""
+
+    rank: int
+    index: int
+    text: str
+    relevance: float | None
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RerankResponse:
+    """What stage 2 alone made of some texts, best first."""
+
+    query: str
+    rerank: RerankStage
+    results: tuple[RerankedText, ...]
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Json]:
+        """The response as JSON of the schema `vai.rerank/1`."""
+        return {"schema": "vai.rerank/1", **as_json(self)}
+
+
+def as_json(value: object) -> dict[str, Json]:
+    """A frozen value as a JSON object: fields in order, tuples as lists, absent things null."""
+    if not is_dataclass(value):
+        raise TypeError(f"not a value of vai: {value!r}")
+    return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+
+
+def _plain(value: object) -> Json:
+    if is_dataclass(value):
+        return as_json(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"not JSON: {value!r}")
