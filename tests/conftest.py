@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from engine_samples import EAST, NAME, found_ids, store_of
+from machine import Unprivileged
 from vai.engines.embedded import EmbeddedEngine
 from vai.engines.exact import ExactEngine
 from vai.protocols import Engine
@@ -24,7 +24,6 @@ from vai.protocols import Engine
 settings.register_profile("vai", deadline=None, derandomize=True)
 settings.load_profile("vai")
 
-NOBODY = 65534
 ENGINES: dict[str, Callable[[Path], Engine]] = {
     "embedded": EmbeddedEngine,
     "exact": lambda _: ExactEngine(),
@@ -45,47 +44,19 @@ def engine(request: pytest.FixtureRequest, store: Path) -> Iterator[Engine]:
     opened.close()
 
 
-@dataclass(frozen=True)
-class Unprivileged:
-    """A folder that a test fills, and a user who owns nothing in it."""
-
-    folder: Path
-
-    @contextmanager
-    def acting(self) -> Iterator[None]:
-        """Be a user who may write to nothing in the folder."""
-        _set_writable(self.folder, False)
-        privileged = os.geteuid() == 0
-        try:
-            if privileged:
-                os.seteuid(NOBODY)
-            yield
-        finally:
-            if privileged:
-                os.seteuid(0)
-            _set_writable(self.folder, True)
-
-
 @pytest.fixture
 def unprivileged() -> Iterator[Unprivileged]:
-    """A folder that a user without rights can read and not write, even where the tests run as root.
-
-    What that user imports has to be imported before, because the installation may be unreadable to them.
-    """
-    import filelock  # noqa: F401
-
-    import vai.engines.writer  # noqa: F401
-
+    """A folder that a user without rights can read and not write, even where the tests run as root."""
     folder = Path(tempfile.mkdtemp(prefix="vai-unprivileged-"))
     folder.chmod(0o755)
+    # The user may be unable to read the installation: all that is imported late has to be there before.
+    store_of(folder / "warm", {"a": [EAST]})
+    with contextlib.closing(EmbeddedEngine(folder / "warm")) as engine:
+        found_ids(engine, EAST)
+        engine.drop(NAME)
+    shutil.rmtree(folder / "warm")
     yield Unprivileged(folder)
     shutil.rmtree(folder)
-
-
-def _set_writable(folder: Path, writable: bool) -> None:
-    for path in (folder, *folder.rglob("*")):
-        mode = path.stat().st_mode | 0o444
-        path.chmod(mode | 0o200 if writable else mode & ~0o222)
 
 
 @pytest.fixture

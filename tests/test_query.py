@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vai.documents import content_digest, stamp_of
 from vai.engines.exact import ExactEngine
 from vai.errors import CollectionNotFound, InvalidQuery, RemoteRefused, RemoteUnavailable
+from vai.freshness import content_digest, stamp_of
 from vai.models.fakes import HashingEmbedder, WordOverlapReranker
 from vai.protocols import Reranker
 from vai.query import query

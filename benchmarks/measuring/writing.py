@@ -12,7 +12,7 @@ from typing import Any
 from measuring.corpus import Corpus
 from measuring.processes import PROGRAMS, bare_models, command_line, run_program, timed, write_job
 from measuring.sampling import Comparison, Goal, Samples, alternate
-from vai.documents.freshness import RACY_NS
+from vai.freshness import RACY_NS
 from vai.models.catalog import core_count
 
 SHARE_OF_BARE = Goal(0.85, more_is_better=True)

@@ -103,7 +103,7 @@ class Collection:
             reranker=reranker,
         )
         if not create:
-            engine.describe(collection.name)
+            engine.provenance(collection.name)
         return collection
 
     def __enter__(self) -> Self:
@@ -187,9 +187,6 @@ class Collection:
             or DEFAULT_CHUNK_TOKENS
         )
         _check_chunk_tokens(size, embedder)
-        self._engine.create(
-            self._name, Provenance(embedder.name, embedder.revision, embedder.dimension, size)
-        )
         return ingest(
             [Path(path) for path in paths],
             engine=self._engine,
@@ -274,7 +271,7 @@ class Collection:
         share = self._settings.blend if blend is None else blend
         if share is not None and not 0.0 <= share <= 1.0:
             raise InvalidSettings(f"--blend must be from 0 to 1: {share:g}")
-        known = self._engine.describe(self._name).provenance
+        known = self._engine.provenance(self._name)
         loading = self._start_opening_reranker(rerank_model, rerank)
         embedder = self._open_embedder(known, bulk=False)
         reranker = loading.result() if loading else None
@@ -297,7 +294,7 @@ class Collection:
 
     def _known(self) -> Provenance | None:
         try:
-            return self._engine.describe(self._name).provenance
+            return self._engine.provenance(self._name)
         except CollectionNotFound:
             return None
 

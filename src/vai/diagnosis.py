@@ -13,8 +13,10 @@ from typing import Literal
 
 from vai.collection import Collection, list_collections
 from vai.errors import StoreNotFound, VaiError
-from vai.models.catalog import Loading, bundled_manifests, open_embedder, open_reranker
+from vai.models.catalog import Loading, bundled_manifests, core_count, open_embedder, open_reranker
 from vai.models.manifest import Manifest, damaged_files
+from vai.settings import Settings, load_settings
+from vai.types import CollectionInfo
 
 TOLERANCE = 0.02
 """Relative; processors differ in the last bits, a wrong instruction set or a damaged file by far more."""
@@ -41,6 +43,7 @@ def diagnose(store: Path, *, verify_store: bool = False) -> list[Finding]:
         _models,
         _documents,
         _voyage,
+        lambda: _settings(store),
         lambda: _store(store, verify=verify_store),
     ]
     return [finding for look in looks for finding in look()]
@@ -50,7 +53,8 @@ def _python() -> Iterator[Finding]:
     yield Finding(
         "python",
         "fine",
-        f"{platform.python_version()} on {platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        f"{platform.python_version()} on {platform.system()} {platform.machine()}, for use: {core_count()} of "
+        f"{os.cpu_count()} cores",
     )
 
 
@@ -139,8 +143,18 @@ def _voyage() -> Iterator[Finding]:
         yield Finding(
             "voyage",
             "note",
-            "VOYAGE_API_KEY is not set, so `--rerank-model rerank-2.5` will not work; everything else does",
+            "VOYAGE_API_KEY is not set, so its models cannot be named; everything else works without",
+            hint="`export VOYAGE_API_KEY=…`, if you want `--rerank-model rerank-2.5`",
         )
+
+
+def _settings(store: Path) -> Iterator[Finding]:
+    try:
+        load_settings(store, os.environ)
+    except VaiError as error:
+        yield Finding("settings", "fault", error.message, hint=error.hint)
+    else:
+        yield Finding("settings", "fine", "files and environment can be read")
 
 
 def _store(store: Path, *, verify: bool) -> Iterator[Finding]:
@@ -152,36 +166,45 @@ def _store(store: Path, *, verify: bool) -> Iterator[Finding]:
     except VaiError as error:
         yield Finding("store", "fault", error.message, hint=error.hint)
         return
-    free = shutil.disk_usage(store).free
-    room = f"{free / 1e9:,.1f} GB free on its disk"
-    writable = os.access(store, os.W_OK)
-    if not writable:
-        yield Finding("store", "note", f"{store} can be read but not written to")
-    else:
-        yield Finding(
-            "store",
-            "note" if free < LOW_DISK else "fine",
-            f"{store}, {len(collections)} collection{'' if len(collections) == 1 else 's'}, {room}",
-        )
+    yield _room(store, len(collections))
     for info in collections:
-        with Collection.open(store, info.name, create=False) as collection:
-            fresh = collection.freshness()
-            faults = collection.check() if verify else ()
-        for fault in faults:
-            yield Finding(
-                info.name,
-                "fault",
-                fault,
-                hint="ingest into a new collection and delete this one; your files are untouched",
-            )
-        if fresh.changed or fresh.gone:
-            yield Finding(
-                info.name,
-                "note",
-                f"{fresh.changed:,} sources have changed and {fresh.gone:,} are gone since they were ingested",
-                hint="`vai ingest PATH` brings them up to date",
-            )
-        elif not faults:
-            yield Finding(
-                info.name, "fine", f"{info.chunks:,} chunks{', every one verified' if verify else ''}"
-            )
+        try:
+            yield _collection(store, info, verify=verify)
+        except VaiError as error:
+            yield Finding(f"collection {info.name}", "fault", error.message, hint=error.hint)
+
+
+def _room(store: Path, collections: int) -> Finding:
+    """Where the store is, and whether it can grow."""
+    free = shutil.disk_usage(store).free
+    held = f"{store}, {collections} collection{'' if collections == 1 else 's'}, {free / 1e9:,.1f} GB free"
+    if not os.access(store, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        return Finding("store", "note", f"{held}; it can be read but not written to")
+    if free < LOW_DISK:
+        return Finding("store", "note", held, hint="a large ingest may fill the disk: make room first")
+    return Finding("store", "fine", held)
+
+
+def _collection(store: Path, info: CollectionInfo, *, verify: bool) -> Finding:
+    """Whether a collection is whole, if that is to be verified, and up to date."""
+    about = f"collection {info.name}"
+    with Collection.open(store, info.name, create=False, settings=Settings()) as collection:
+        fresh = collection.freshness()
+        faults = collection.check() if verify else ()
+    if faults:
+        return Finding(
+            about,
+            "fault",
+            "; ".join(faults),
+            hint=f"delete `{store / 'collections' / info.name}` and ingest again; your files are untouched",
+        )
+    chunks = f"{info.chunks:,} chunk{'' if info.chunks == 1 else 's'}{', all verified' if verify else ''}"
+    if fresh.changed or fresh.gone:
+        return Finding(
+            about,
+            "note",
+            f"{chunks}; of {info.sources:,} sources {fresh.changed:,} changed since they were ingested, "
+            f"{fresh.gone:,} gone",
+            hint="`vai ingest PATH` brings it up to date",
+        )
+    return Finding(about, "fine", chunks)

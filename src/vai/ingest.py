@@ -19,21 +19,21 @@ from pathlib import Path
 
 from vai.arrays import Matrix
 from vai.chunking import CHUNKING_VERSION, split
-from vai.documents import (
-    ReadOptions,
-    SourceFile,
-    content_digest,
-    find_sources,
-    is_unchanged,
-    read_documents,
-    recipe,
-    source_name,
-    stamp_of,
-)
+from vai.documents import ReadOptions, SourceFile, find_sources, read_documents, recipe, source_name
 from vai.errors import DuplicateId, Interrupted
+from vai.freshness import content_digest, is_racy, is_unchanged, stamp_of
 from vai.languages import is_foreign
 from vai.protocols import Embedder, Engine, Writer
-from vai.types import Chunk, Document, IngestProgress, IngestReport, Skipped, SourceState, StoredDocument
+from vai.types import (
+    Chunk,
+    Document,
+    IngestProgress,
+    IngestReport,
+    Provenance,
+    Skipped,
+    SourceState,
+    StoredDocument,
+)
 
 BATCH_CHUNKS = 128
 """Chunks embedded at a time: some seconds of work for a small model, so little is lost by an interruption."""
@@ -132,9 +132,11 @@ def ingest(
     """
     began = time.monotonic()
     tally = _Tally()
+    sources = find_sources(paths, root=root, options=read_options)
+    engine.create(collection, Provenance(embedder.name, embedder.revision, embedder.dimension, chunk_tokens))
     with engine.writing(collection) as writer:
         run = _Run(writer, embedder, root, read_options, chunk_tokens, tally, progress)
-        run.bring_up_to_date(paths)
+        run.bring_up_to_date(sources, folders=[path for path in paths if path.is_dir()])
     return IngestReport(
         collection=collection,
         files=tally.files,
@@ -175,13 +177,13 @@ class _Run:
         self._whole = True
         self._committed = time.monotonic()
 
-    def bring_up_to_date(self, paths: Sequence[Path]) -> None:
-        """Read what is new or changed, remove what is gone, commit."""
+    def bring_up_to_date(self, sources: Iterable[SourceFile | Skipped], folders: Sequence[Path]) -> None:
+        """Read what is new or changed, remove what is gone from the folders, commit."""
         try:
-            for steps, vectors in self._embedded(_batches(self._plan(paths))):
+            for steps, vectors in self._embedded(_batches(self._plan(sources))):
                 self._store(steps, vectors)
-            for path in paths:
-                self._remove_gone(path)
+            for folder in folders:
+                self._remove_gone(folder)
             self._writer.commit()
         except KeyboardInterrupt as interruption:
             self._keep_whole_documents()
@@ -200,8 +202,8 @@ class _Run:
 
     # ── planning: what has to be stored ──
 
-    def _plan(self, paths: Sequence[Path]) -> Iterator[_Step]:
-        for found in find_sources(paths, root=self._root, options=self._read_options):
+    def _plan(self, sources: Iterable[SourceFile | Skipped]) -> Iterator[_Step]:
+        for found in sources:
             if isinstance(found, SourceFile):
                 self._present.add(found.name)
                 yield from self._plan_source(found)
@@ -211,7 +213,7 @@ class _Run:
     def _plan_skip(self, skipped: Skipped) -> Iterator[_Step]:
         self._tally.skipped.append(skipped)
         if skipped.source.endswith("/"):
-            self._unreadable.append(skipped.source)
+            self._unreadable.append("" if skipped.source == "./" else skipped.source)
         elif skipped.kept:
             self._present.add(skipped.source)
         else:
@@ -224,7 +226,7 @@ class _Run:
         read_ns = time.time_ns()
         if known is not None and known.recipe == made_by and is_unchanged(known, source.path, source.stamp):
             self._tally.unchanged += self._writer.document_count(source.name)
-            if known.stamp != source.stamp:
+            if known.stamp != source.stamp or is_racy(known):
                 yield _Note(replace(known, stamp=source.stamp, read_ns=read_ns))
         else:
             yield from self._plan_documents(source, made_by, read_ns)
@@ -232,6 +234,8 @@ class _Run:
         self._report(source.name)
 
     def _plan_documents(self, source: SourceFile, made_by: str, read_ns: int) -> Iterator[_Step]:
+        # The digest comes before the reading: if the file changes in between, the next ingest reads it again.
+        content = _digest_now(source)
         complaints: list[Skipped] = []
         empty = True
         for read in read_documents(source, self._read_options):
@@ -251,7 +255,7 @@ class _Run:
             name=source.name,
             stamp=source.stamp,
             read_ns=read_ns,
-            content=content_digest(source.path),
+            content=content,
             recipe=f"{made_by} with complaints" if complaints else made_by,
         )
         yield _Finish(state)
@@ -370,11 +374,9 @@ class _Run:
             return False
         return state is None or is_unchanged(state, path, stamp_of(path))
 
-    def _remove_gone(self, path: Path) -> None:
+    def _remove_gone(self, folder: Path) -> None:
         """Remove what was ingested from below a folder and is not there any more."""
-        if not path.is_dir():
-            return
-        name = source_name(path, self._root)
+        name = source_name(folder, self._root)
         prefix = "" if name in {"", "."} else f"{name}/"
         for source in self._writer.sources_under(prefix):
             outside = not prefix and Path(source).is_absolute()
@@ -385,6 +387,14 @@ class _Run:
         if self._progress is not None:
             tally = self._tally
             self._progress(IngestProgress(source, tally.files, tally.bytes, tally.chunks, tally.tokens))
+
+
+def _digest_now(source: SourceFile) -> str:
+    """The digest of a file's bytes; "" if they cannot be read, which its reader will tell."""
+    try:
+        return content_digest(source.path)
+    except OSError:
+        return ""
 
 
 def _batches(steps: Iterable[_Step]) -> Iterator[list[_Step]]:

@@ -170,6 +170,10 @@ class Engine(Protocol):
         """What one collection holds, and what its vectors were made with."""
         ...
 
+    def provenance(self, collection: str) -> Provenance:
+        """What one collection's vectors were made with; cheaper than `describe`, which counts."""
+        ...
+
     def create(self, collection: str, provenance: Provenance) -> None:
         """Make an empty collection; nothing happens if it is there."""
         ...

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vai.documents import is_unchanged, stamp_of
+from vai.freshness import is_unchanged, stamp_of
 from vai.languages import is_foreign
 from vai.protocols import Embedder, Engine, Reranker
 from vai.reranking import checked_query, read_passages, reading_warnings, stage_report, values_of

@@ -428,6 +428,13 @@ def test_what_goes_while_the_walk_is_under_way_is_no_error(tmp_path: Path) -> No
     assert list(walk) == []
 
 
+def test_a_named_file_that_goes_before_its_turn_is_not_kept(tmp_path: Path) -> None:
+    fill(tmp_path, {"a.md": "x"})
+    walk = find_sources([tmp_path / "a.md"], root=tmp_path, options=DEFAULTS)
+    (tmp_path / "a.md").unlink()
+    assert list(walk) == [Skipped("a.md", "was removed before it was read", kept=False)]
+
+
 def test_a_folder_deeper_than_pythons_stack_is_walked_to_its_end(tmp_path: Path) -> None:
     folders = [tmp_path]
     for _ in range(sys.getrecursionlimit() + 100):

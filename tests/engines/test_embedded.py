@@ -120,7 +120,7 @@ def test_a_garbled_store_file_is_named_with_the_way_out(store: Path, content: st
 def test_a_store_of_a_later_format_is_refused_by_name(store: Path) -> None:
     store_of(store, {"a": [EAST]})
     (store / "store.json").write_text(json.dumps({"schema": "vai.store/2"}))
-    with pytest.raises(StoreTooNew, match="vai.store/2.*vai.store/1") as caught:
+    with pytest.raises(StoreTooNew, match=r"vai.store/2.*vai.store/1") as caught:
         EmbeddedEngine(store)
     assert "newer vai" in str(caught.value.hint)
 

@@ -9,9 +9,18 @@ from pathlib import Path
 
 import click
 
-from vai.cli.options import collection_option, json_option, quiet_option, store_option, warn
-from vai.cli.output import print_json, report_text
-from vai.collection import Collection
+from vai.cli.options import (
+    collection_option,
+    json_option,
+    number,
+    quiet_option,
+    store_option,
+    warn,
+    whole_number,
+)
+from vai.cli.output import print_json
+from vai.cli.reports import ingest_text
+from vai.collection import Collection, located_store
 from vai.models.catalog import DEFAULT_EMBEDDER
 from vai.settings import DEFAULT_CHUNK_TOKENS, DEFAULT_MAX_FILE_MB
 from vai.types import IngestProgress
@@ -24,7 +33,7 @@ from vai.types import IngestProgress
 @click.option("--embedder", metavar="NAME", help=f"Model of a new collection.  [default: {DEFAULT_EMBEDDER}]")
 @click.option(
     "--chunk-tokens",
-    type=int,
+    callback=whole_number,
     metavar="N",
     help=f"Size of chunks.  [default: the collection's, else {DEFAULT_CHUNK_TOKENS}]",
 )
@@ -33,8 +42,8 @@ from vai.types import IngestProgress
 @click.option("--id-field", metavar="FIELD", help="Field of records that holds their id.  [default: _id]")
 @click.option(
     "--max-file-mb",
-    type=float,
-    default=DEFAULT_MAX_FILE_MB,
+    callback=number,
+    default=f"{DEFAULT_MAX_FILE_MB:g}",
     show_default=True,
     metavar="MB",
     help="Skip larger files; JSONL and CSV are read whatever their size.",
@@ -60,9 +69,11 @@ def ingest(
     Markdown, reStructuredText, HTML, source code, PDF and office files become documents, and so does each
     record of a JSONL or CSV file. Files that .gitignore or .vaiignore name are left out.
     """
+    shown = sys.stderr.isatty() and not quiet
+    total = _total_bytes(paths, store, counted=shown)
     with (
         Collection.open(store, collection, embedder=embedder) as opened,
-        _progress(paths, store, shown=sys.stderr.isatty() and not quiet) as progress,
+        _progress(total, shown=shown) as progress,
     ):
         report = opened.ingest(
             *paths,
@@ -76,15 +87,30 @@ def ingest(
     if as_json:
         print_json(report.to_dict())
     else:
-        click.echo(report_text(report))
-    warn(report.warnings, quiet=quiet or as_json)
+        click.echo(ingest_text(report))
+    warn(report.warnings, quiet=quiet)
     return 0 if report.added + report.changed + report.unchanged + report.removed else 1
 
 
+def _total_bytes(paths: tuple[Path, ...], store: Path, *, counted: bool) -> int:
+    """The size of what is to be ingested, for the bar; 0 if it is not to be counted.
+
+    It is asked before the store is opened, so that a path that is not there leaves no empty store behind.
+
+    Raises:
+        PathNotFound: one of the paths is not there.
+    """
+    from vai.documents import ReadOptions, SourceFile, find_sources
+
+    found = find_sources(paths, root=located_store(store).parent, options=ReadOptions())
+    if not counted:
+        next(found, None)  # every path has been looked at before the first file comes
+        return 0
+    return sum(source.stamp.size for source in found if isinstance(source, SourceFile))
+
+
 @contextmanager
-def _progress(
-    paths: tuple[Path, ...], store: Path, *, shown: bool
-) -> Iterator[Callable[[IngestProgress], None] | None]:
+def _progress(total: int, *, shown: bool) -> Iterator[Callable[[IngestProgress], None] | None]:
     """A bar on a terminal, with rate and time left; nothing elsewhere."""
     if not shown:
         yield None
@@ -100,7 +126,7 @@ def _progress(
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("looking", total=_total_bytes(paths, store), rate="")
+        task = bar.add_task("looking", total=total, rate="")
 
         def update(at: IngestProgress) -> None:
             elapsed = bar.tasks[0].elapsed or 0.0
@@ -108,11 +134,3 @@ def _progress(
             bar.update(task, completed=at.bytes, description=f"{at.files:,} files", rate=rate)
 
         yield update
-
-
-def _total_bytes(paths: tuple[Path, ...], store: Path) -> int:
-    from vai.collection import located_store
-    from vai.documents import ReadOptions, SourceFile, find_sources
-
-    found = find_sources(paths, root=located_store(store).parent, options=ReadOptions())
-    return sum(source.stamp.size for source in found if isinstance(source, SourceFile))

@@ -20,21 +20,20 @@ def models(as_json: bool) -> int:
         listed: list[Json] = [to_json(model) for model in known]
         print_json({"schema": "vai.models/1", "models": listed})
     else:
-        header = ["name", "kind", "where", "languages", "reads", "price"]
+        header = ["name", "kind", "where", "languages", "tokens", "price", "needs"]
         click.echo(table(header, [_row(model) for model in known]))
+        click.echo("\ntokens: what the model reads at most; price: in US dollars per million tokens")
     return 0
 
 
 def _row(model: ModelInfo) -> list[str]:
     is_default = model.name in {DEFAULT_EMBEDDER, DEFAULT_RERANKER}
-    price = (
-        f"${model.usd_per_million_tokens:g} per million tokens" if model.usd_per_million_tokens else "free"
-    )
     return [
         f"{model.name} (default)" if is_default else model.name,
         model.kind,
         model.where,
         ", ".join(model.languages) or "any",
-        f"{model.max_tokens:,} tokens",
-        f"{price}, needs {model.needs}" if model.needs else price,
+        f"{model.max_tokens:,}",
+        f"${model.usd_per_million_tokens:.2f}" if model.usd_per_million_tokens else "free",
+        model.needs or "",
     ]

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
 from vai.errors import InvalidSettings
 from vai.models.catalog import DEFAULT_RERANKER
 from vai.settings import STORE_FOLDER
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
 
 # ── values ──
 

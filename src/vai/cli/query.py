@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
-from vai.cli.options import collection_option, json_option, note, quiet_option, store_option, warn
-from vai.cli.output import print_json, response_text, summary_line
+from vai.cli.answers import response_text, summary_line
+from vai.cli.inputs import STANDARD_INPUT, input_name, read_input
+from vai.cli.options import (
+    collection_option,
+    json_option,
+    note,
+    number,
+    quiet_option,
+    store_option,
+    warn,
+    whole_number,
+    with_bundled_reranker,
+)
+from vai.cli.output import print_json
 from vai.collection import Collection
-from vai.errors import InvalidQuery, KeyMissing
+from vai.errors import InvalidQuery, InvalidSettings, KeyMissing
 from vai.models.catalog import DEFAULT_RERANKER
 from vai.reranking import LONGEST_QUERY, checked_query
 from vai.types import QueryResponse
@@ -23,11 +33,17 @@ LARGEST_BATCH = 64_000_000
 
 @click.command()
 @click.argument("words", metavar="TEXT", nargs=-1)
-@click.option("-l", "--limit", type=int, metavar="N", help="Candidates that stage 1 keeps.  [default: 20]")
-@click.option("-k", "--top-k", type=int, metavar="N", help="Hits to return.  [default: 5]")
+@click.option(
+    "-l",
+    "--limit",
+    callback=whole_number,
+    metavar="N",
+    help="Candidates that stage 1 keeps.  [default: 20]",
+)
+@click.option("-k", "--top-k", callback=whole_number, metavar="N", help="Hits to return.  [default: 5]")
 @click.option(
     "--num-candidates",
-    type=int,
+    callback=whole_number,
     metavar="N",
     help="Depth of the approximate search.  [default: 20 × limit, at most 10,000]",
 )
@@ -35,7 +51,7 @@ LARGEST_BATCH = 64_000_000
 @click.option("--no-rerank", is_flag=True, help="Leave stage 2 out.")
 @click.option(
     "--blend",
-    type=float,
+    callback=number,
     metavar="0-1",
     help="Share of stage 1 in the final order.  [default: the model's own]",
 )
@@ -45,7 +61,7 @@ LARGEST_BATCH = 64_000_000
     "--batch",
     type=click.Path(path_type=Path, allow_dash=True),
     metavar="FILE",
-    help="Answer one question a line.",
+    help="Answer one question a line; `-` for standard input.",
 )
 @collection_option
 @store_option
@@ -77,17 +93,17 @@ def query(
     keeps the best --top-k. TEXT may be `-` for standard input. With --batch, every line of FILE is a question
     and every answer is one line of JSON.
     """
-    if batch is None:
-        questions = [checked_query(_asked(words))]
-    elif words:
-        raise click.UsageError("TEXT and --batch FILE contradict each other")
-    else:
-        questions = list(_questions(batch))
+    if no_rerank and blend is not None:
+        raise InvalidSettings(
+            f"--no-rerank and --blend {blend:g} contradict each other: without stage 2 there is nothing to blend",
+            hint="leave one of them out",
+        )
+    questions = _questions(words, batch)
     found = False
     try:
         with Collection.open(store, collection, create=False) as opened:
-            for response in opened.query_many(
-                questions,
+            responses = opened.query_many(
+                questions.values(),
                 limit=limit,
                 top_k=top_k,
                 num_candidates=num_candidates,
@@ -97,23 +113,41 @@ def query(
                 exact=exact,
                 strict=strict or None,
                 explain=explain,
-            ):
+            )
+            for line, response in zip(questions, responses, strict=True):
                 found = found or bool(response.hits)
-                _print(response, as_json=as_json, lines=batch is not None, explain=explain, quiet=quiet)
+                if batch is not None:
+                    print_json(response.to_dict(), lines=True)
+                    warn(response.warnings, quiet=quiet, about=f"line {line}: ")
+                else:
+                    _print(response, as_json=as_json, explain=explain, quiet=quiet)
     except KeyMissing as error:
-        error.hint = f"{error.hint}; without one, this works: {_with_bundled_model(arguments)}"
+        works = with_bundled_reranker(arguments, "--rerank-model")
+        error.hint = f"{error.hint}; without one, this works: {works}"
         raise
     return 0 if found else 1
 
 
-def _print(response: QueryResponse, *, as_json: bool, lines: bool, explain: bool, quiet: bool) -> None:
-    if as_json or lines:
-        print_json(response.to_dict(), lines=lines)
+def _print(response: QueryResponse, *, as_json: bool, explain: bool, quiet: bool) -> None:
+    if as_json:
+        print_json(response.to_dict())
     elif response.hits:
         click.echo(response_text(response, explain=explain))
+        note(f"\n{summary_line(response)}", quiet=quiet)
+    else:
+        note(f"the collection `{response.collection}` is empty: `vai ingest PATH` fills it", quiet=quiet)
     warn(response.warnings, quiet=quiet)
-    if not (as_json or lines):
-        note(f"\n{summary_line(response)}" if response.hits else "nothing found", quiet=quiet)
+
+
+# ── the questions, by line; a single one is that of line 1 ──
+
+
+def _questions(words: Sequence[str], batch: Path | None) -> dict[int, str]:
+    if batch is None:
+        return {1: checked_query(_asked(words))}
+    if words:
+        raise click.UsageError("TEXT and --batch FILE contradict each other")
+    return dict(_batch(batch))
 
 
 def _asked(words: Sequence[str]) -> str:
@@ -122,47 +156,34 @@ def _asked(words: Sequence[str]) -> str:
     if tuple(words) != ("-",):
         return " ".join(words)
     # A character has at most four bytes, so what is longer than this is refused without being read to its end.
-    data: bytes = sys.stdin.buffer.read(4 * LONGEST_QUERY + 1)
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if len(data) > 4 * LONGEST_QUERY:
-            return data.decode("utf-8", "replace")
-        raise InvalidQuery(
-            f"standard input is not UTF-8 text: {error.reason} at byte {error.start}"
-        ) from error
+    most = 4 * LONGEST_QUERY
+    data = read_input(STANDARD_INPUT, most)
+    return _decoded(data, "standard input") if len(data) <= most else data.decode("utf-8", "replace")
 
 
-def _questions(batch: Path) -> Iterator[str]:
+def _batch(path: Path) -> Iterator[tuple[int, str]]:
     """The questions of a file, one a line; empty lines are passed over."""
-    with click.open_file(str(batch), "rb") as file:
-        data = file.read(LARGEST_BATCH + 1)
+    name = input_name(path)
+    data = read_input(path, LARGEST_BATCH)
     if len(data) > LARGEST_BATCH:
         raise InvalidQuery(
-            f"`{batch}` is larger than {LARGEST_BATCH:,} bytes", hint="split it into several files"
+            f"{name} is larger than {LARGEST_BATCH:,} bytes", hint="split it into several files"
         )
-    empty = True
-    for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), start=1):
-        if not line.strip():
+    if not data.strip():
+        raise InvalidQuery(f"{name} holds no question", hint="write one question a line")
+    for line, question in enumerate(data.split(b"\n"), start=1):
+        if not question.strip():
             continue
-        empty = False
+        where = f"line {line} of {name}"
         try:
-            yield checked_query(line)
+            yield line, checked_query(_decoded(question, where))
         except InvalidQuery as error:
-            raise InvalidQuery(f"line {number} of `{batch}`: {error.message}", hint=error.hint) from error
-    if empty:
-        raise InvalidQuery(f"`{batch}` holds no question", hint="write one question a line")
+            message = error.message if error.message.startswith(where) else f"{where}: {error.message}"
+            raise InvalidQuery(message, hint=error.hint) from error
 
 
-def _with_bundled_model(arguments: Sequence[str]) -> str:
-    """The command as it was typed, with the bundled reranker."""
-    kept: list[str] = []
-    skip = False
-    for argument in arguments:
-        if skip or argument.startswith("--rerank-model="):
-            skip = False
-        elif argument == "--rerank-model":
-            skip = True
-        else:
-            kept.append(argument)
-    return f"`vai {shlex.join([*kept, '--rerank-model', DEFAULT_RERANKER])}`"
+def _decoded(data: bytes, where: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidQuery(f"{where} is not UTF-8 text: {error.reason} at byte {error.start}") from error

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from vai.cli.options import json_option, note, quiet_option, warn
-from vai.cli.output import print_json, rerank_line, reranked_text
-from vai.errors import InvalidSettings
+from vai.cli.answers import rerank_line, reranked_text
+from vai.cli.inputs import STANDARD_INPUT, input_name, read_input
+from vai.cli.options import json_option, note, quiet_option, warn, whole_number, with_bundled_reranker
+from vai.cli.output import print_json
+from vai.errors import InvalidSettings, KeyMissing
 from vai.models.catalog import DEFAULT_RERANKER, Loading, core_count, open_reranker
 from vai.reranking import checked_query
 from vai.reranking import rerank as reranked
 
 LARGEST_INPUT = 64_000_000
 """Bytes of documents to rerank."""
+MANY = 200
+"""Documents from which it pays to prepare a model for bulk work."""
+_ARRAY = re.compile(r'\s*\[\s*["{\[\]]')
+_OBJECT = re.compile(r'\s*\{\s*["}]')
+"""How JSON begins, and a line of text like "[1] see below" does not."""
 TEXT_FIELDS = ("text", "body", "content", "passage")
 
 
@@ -31,7 +40,7 @@ TEXT_FIELDS = ("text", "body", "content", "passage")
     help="Lines of text, a JSON array, or JSONL with a text field.",
 )
 @click.option(
-    "-k", "--top-k", type=click.IntRange(min=1), metavar="N", help="Documents to return.  [default: all]"
+    "-k", "--top-k", callback=whole_number, metavar="N", help="Documents to return.  [default: all]"
 )
 @click.option(
     "-m", "--model", default=DEFAULT_RERANKER, show_default=True, metavar="NAME", help="The reranker."
@@ -39,7 +48,9 @@ TEXT_FIELDS = ("text", "body", "content", "passage")
 @click.option("--strict", is_flag=True, help="End with an error if the model fails while working.")
 @json_option
 @quiet_option
+@click.pass_obj
 def rerank(
+    arguments: Sequence[str],
     question: str,
     documents: tuple[str, ...],
     documents_file: Path | None,
@@ -53,27 +64,35 @@ def rerank(
 
     The documents are arguments, a --documents-file, or standard input.
     """
+    from vai.documents.decoding import mended
+
     if documents and documents_file:
         raise click.UsageError("DOCUMENT and --documents-file contradict each other")
     question = checked_query(question)
-    texts = documents or _read_documents(documents_file)
-    reranker = open_reranker(model, Loading(core_count(), bulk=len(texts) > 200))
+    # An argument, or an escape in JSON, can hold half a character that no model could read.
+    texts = [mended(text) for text in documents or _read_documents(documents_file)]
+    try:
+        reranker = open_reranker(model, Loading(core_count(), bulk=len(texts) > MANY))
+    except KeyMissing as error:
+        works = with_bundled_reranker(arguments, "-m", "--model")
+        error.hint = f"{error.hint}; without one, this works: {works}"
+        raise
     response = reranked(question, texts, reranker, top_k=top_k, strict=strict)
     if as_json:
         print_json(response.to_dict())
     else:
         click.echo(reranked_text(response))
         note(f"\n{rerank_line(response.rerank)}", quiet=quiet)
-    warn(response.warnings, quiet=quiet or as_json)
+    warn(response.warnings, quiet=quiet)
     return 0
 
 
 def _read_documents(path: Path | None) -> Sequence[str]:
-    if path is None and sys.stdin.isatty():
+    if path is None and sys.stdin is not None and sys.stdin.isatty():
         raise click.UsageError("no documents: give DOCUMENT, --documents-file FILE, or standard input")
-    with click.open_file(str(path or "-"), "rb") as file:
-        data = file.read(LARGEST_INPUT + 1)
-    name = "standard input" if path is None or str(path) == "-" else f"`{path}`"
+    path = path or STANDARD_INPUT
+    name = input_name(path)
+    data = read_input(path, LARGEST_INPUT)
     if len(data) > LARGEST_INPUT:
         raise InvalidSettings(f"{name} is larger than {LARGEST_INPUT:,} bytes", hint="give fewer documents")
     try:
@@ -89,26 +108,30 @@ def parsed_documents(text: str, name: str) -> list[str]:
     Raises:
         InvalidSettings: it begins like JSON and is not, or a record has no text.
     """
-    begin = text.lstrip()[:1]
-    if begin == "[":
-        try:
-            records = json.loads(text)
-        except ValueError as error:
-            raise InvalidSettings(f"{name} begins like a JSON array and is none: {error}") from error
+    if _ARRAY.match(text):
+        records = _json(text, f"{name} begins like a JSON array and is none")
         return [
             _text_of(record, f"item {number} of {name}") for number, record in enumerate(records, start=1)
         ]
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
-    if begin != "{":
+    # Not `splitlines`, which also ends a line at characters that may stand inside a JSON string.
+    lines = [(number, line.rstrip()) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    if not _OBJECT.match(text):
         return [line for _, line in lines]
-    documents = []
-    for number, line in lines:
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise InvalidSettings(f"line {number} of {name} is not JSON: {error}") from error
-        documents.append(_text_of(record, f"line {number} of {name}"))
-    return documents
+    return [
+        _text_of(_json(line, f"line {number} of {name} is not JSON"), f"line {number} of {name}")
+        for number, line in lines
+    ]
+
+
+def _json(text: str, complaint: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        line = f" of line {error.lineno}" if error.lineno > 1 else ""
+        fault = f"{error.msg.lower().removesuffix(' at')} at character {error.colno}{line}"
+        raise InvalidSettings(f"{complaint}: {fault}") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or nested as deep
+        raise InvalidSettings(f"{complaint}: {str(error).lower()}") from error
 
 
 def _text_of(record: object, where: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from vai.cli.options import json_option, store_option
-from vai.cli.output import print_json, size_text, table
+from vai.cli.output import print_json, printable, size_text, table
 from vai.collection import Collection, list_collections, located_store
 from vai.types import CollectionInfo, Freshness, Json
 from vai.types import as_json as to_json
@@ -24,7 +24,7 @@ def status(store: Path, as_json: bool) -> int:
         collections: list[Json] = [_row(info, fresh) for info, fresh in described]
         print_json({"schema": "vai.status/1", "store": str(folder), "collections": collections})
     else:
-        click.echo(f"store {folder}")
+        click.echo(f"store {printable(str(folder))}\n")
         click.echo(_text(described))
     return 0
 
@@ -51,16 +51,16 @@ def _text(described: list[tuple[CollectionInfo, Freshness]]) -> str:
             f"{info.chunks:,}",
             info.provenance.embedder,
             size_text(info.bytes),
-            info.updated,
+            info.updated[:16].replace("T", " "),
             _fresh_text(fresh),
         ]
         for info, fresh in described
     ]
-    header = ["collection", "sources", "documents", "chunks", "embedder", "size", "updated", "freshness"]
-    return table(header, rows)
+    header = "collection,sources,documents,chunks,embedder,size,updated (UTC),since then"
+    return table(header.split(","), rows)
 
 
 def _fresh_text(fresh: Freshness) -> str:
-    if not fresh.changed and not fresh.gone:
-        return "up to date"
-    return f"{fresh.changed:,} changed, {fresh.gone:,} gone since"
+    """What has become of the sources; files that are new are not looked for."""
+    said = [f"{fresh.changed:,} changed"] * bool(fresh.changed) + [f"{fresh.gone:,} gone"] * bool(fresh.gone)
+    return ", ".join(said) or "all unchanged"

@@ -17,7 +17,6 @@ cache folders, lock files and minified code. Naming such a path itself ingests i
 named: stores, version control, and files that may hold secrets.
 """
 
-from vai.documents.freshness import content_digest, is_racy, is_unchanged, stamp_of
 from vai.documents.reading import read_documents, recipe
 from vai.documents.source import ReadOptions, SourceFile, source_name
 from vai.documents.walk import find_sources
@@ -25,12 +24,8 @@ from vai.documents.walk import find_sources
 __all__ = [
     "ReadOptions",
     "SourceFile",
-    "content_digest",
     "find_sources",
-    "is_racy",
-    "is_unchanged",
     "read_documents",
     "recipe",
     "source_name",
-    "stamp_of",
 ]

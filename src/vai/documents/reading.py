@@ -10,8 +10,8 @@ from functools import partial
 from typing import BinaryIO
 
 from vai.documents.formats import STREAMED, suffix_of
-from vai.documents.freshness import stamp_from, stamp_of
 from vai.documents.source import ReadOptions, SourceFile, Unfit, too_large, unreadable
+from vai.freshness import stamp_from, stamp_of
 from vai.types import Document, Skipped, Stamp
 
 CHANGED = "changed while it was read"

@@ -12,10 +12,10 @@ from pathlib import Path
 from vai.documents import exclusions
 from vai.documents.exclusions import never_ingested
 from vai.documents.formats import STREAMED, reader_for, why_unread
-from vai.documents.freshness import stamp_from
 from vai.documents.ignoring import IGNORE_FILES, Chain, chain_above, chain_in, is_ignored
 from vai.documents.source import ReadOptions, SourceFile, canonical, name_below, too_large, unreadable
 from vai.errors import PathNotFound
+from vai.freshness import stamp_from
 from vai.types import Skipped
 
 Found = SourceFile | Skipped
@@ -190,6 +190,8 @@ class _Walk:
     def _unreadable(self, path: str, error: OSError) -> Skipped:
         if error.errno == errno.ELOOP:
             return self._skipped(path, "is a symlink loop")
+        if isinstance(error, FileNotFoundError):
+            return self._skipped(path, "was removed before it was read")
         return Skipped(_printable(self._name(path)), unreadable(error), kept=True)
 
     def _unlistable(self, folder: str, error: OSError) -> Skipped:

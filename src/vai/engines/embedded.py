@@ -88,6 +88,10 @@ class EmbeddedEngine:
         with self._reader(collection) as reader:
             return reader.describe(collection)
 
+    def provenance(self, collection: str) -> Provenance:
+        with self._reader(collection) as reader:
+            return reader.provenance()
+
     def create(self, collection: str, provenance: Provenance) -> None:
         from vai.engines.writer import vectors_name
 
@@ -163,7 +167,9 @@ class EmbeddedEngine:
 
     def _folder(self, collection: str) -> Path:
         folder = self.store / "collections" / collection
-        if not _NAME.fullmatch(collection) or not (folder / DATABASE).is_file():
+        with failures_named(folder, "read"):
+            found = _NAME.fullmatch(collection) is not None and (folder / DATABASE).is_file()
+        if not found:
             raise CollectionNotFound(
                 f"there is no collection `{collection}` in `{self.store}`",
                 hint="`vai status` lists those there are, `vai ingest PATH --collection NAME` makes one",

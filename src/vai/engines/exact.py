@@ -57,6 +57,9 @@ class ExactEngine:
             provenance=state.provenance,
         )
 
+    def provenance(self, collection: str) -> Provenance:
+        return self._state(collection).provenance
+
     def create(self, collection: str, provenance: Provenance) -> None:
         self._states.setdefault(collection, _State(provenance, _now()))
 

@@ -128,6 +128,13 @@ class Reader:
             rows = (connection.execute(SOURCE_BY_NAME, (name,)).fetchone() for name in names)
             return [source_state(row) for row in rows if row]
 
+    def provenance(self) -> Provenance:
+        """What the vectors were made with."""
+        with self._snapshot():
+            meta = self._meta
+        with contents_understood(self.folder):
+            return _provenance(meta)
+
     def describe(self, name: str) -> CollectionInfo:
         """Counts, size and provenance."""
         with self._snapshot() as connection:
@@ -144,12 +151,7 @@ class Reader:
                 chunks=chunks,
                 bytes=_bytes_of_files(self.folder),
                 updated=str(meta["updated"]),
-                provenance=Provenance(
-                    embedder=str(meta["embedder"]),
-                    revision=str(meta["revision"]),
-                    dimension=int(meta["dimension"]),
-                    chunk_tokens=int(meta["chunk_tokens"]),
-                ),
+                provenance=_provenance(meta),
             )
 
     def check(self) -> list[str]:
@@ -227,6 +229,15 @@ def _numbered_chunk(
         metadata=json.loads(metadata),
     )
     return vector, chunk
+
+
+def _provenance(meta: dict[str, str | int]) -> Provenance:
+    return Provenance(
+        embedder=str(meta["embedder"]),
+        revision=str(meta["revision"]),
+        dimension=int(meta["dimension"]),
+        chunk_tokens=int(meta["chunk_tokens"]),
+    )
 
 
 def _identity(path: Path) -> tuple[int, int]:

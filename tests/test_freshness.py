@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vai.documents import content_digest, is_racy, is_unchanged, stamp_of
+from vai.freshness import content_digest, is_racy, is_unchanged, stamp_of
 from vai.types import SourceState, Stamp
 
 SECOND = 10**9

@@ -1,0 +1,182 @@
+"""How the answers of `vai query` and `vai rerank` look on a terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from vai.cli.output import counted, is_coloured, line_width, printable, styled, table
+from vai.cli.passages import marker, passage_lines
+from vai.types import Hit, QueryResponse, RerankResponse, RerankStage
+
+SHORTEST_HEADING = 16
+"""Columns that a heading needs, to be worth showing beside a place."""
+
+
+def response_text(response: QueryResponse, *, explain: bool) -> str:
+    """The hits, each with what both stages made of it; with `explain`, the stages and what was dropped too."""
+    coloured, width, words = is_coloured(), line_width(), marker(response.query)
+    blocks = [
+        _hit_text(hit, response, words=words, width=width, coloured=coloured, explain=explain)
+        for hit in response.hits
+    ]
+    if explain:
+        blocks.append("\n".join(_stage_lines(response)))
+        if response.dropped:
+            blocks.append(_dropped_text(response, response.dropped))
+    return "\n\n".join(blocks)
+
+
+def summary_line(response: QueryResponse) -> str:
+    """What each stage did, in one line."""
+    search, rerank = response.stages.search, response.stages.rerank
+    first = f"stage 1 found {counted(search.candidates, 'candidate')} in {response.stages.embed.ms + search.ms:.0f} ms"
+    if rerank is None:
+        return f"{first}; stage 2 did not run"
+    moved = sum(hit.rank != hit.stage1_rank for hit in response.hits)
+    return (
+        f"{first}; stage 2 ({rerank.model}) read {rerank.reranked} of {rerank.of} in {rerank.ms:.0f} ms "
+        f"and moved {moved} of {counted(len(response.hits), 'hit')}"
+    )
+
+
+# ── hits ──
+
+
+def _hit_text(
+    hit: Hit,
+    response: QueryResponse,
+    *,
+    words: re.Pattern[str] | None,
+    width: int,
+    coloured: bool,
+    explain: bool,
+) -> str:
+    place = _place(hit)
+    heading = _heading(hit, room=width - len(f"{hit.rank}. {place}  "))
+    stale = styled("  [changed since ingest]", coloured=coloured, fg="yellow") if hit.stale else ""
+    return "\n".join(
+        [
+            f"{hit.rank}. {styled(place, coloured=coloured, bold=True)}{heading}{stale}",
+            styled(f"   {_scores(hit, response, explain=explain)}", coloured=coloured, dim=True),
+            *passage_lines(
+                hit.text,
+                heading=(hit.title, *hit.heading),
+                words=words,
+                width=width,
+                whole=explain,
+                coloured=coloured,
+            ),
+        ]
+    )
+
+
+def _place(hit: Hit) -> str:
+    """Where a hit stands: source with line or page."""
+    source = printable(hit.source)
+    if hit.start_line is not None:
+        lines = f"{hit.start_line}" if hit.start_line == hit.end_line else f"{hit.start_line}-{hit.end_line}"
+        return f"{source}:{lines}"
+    return f"{source} page {hit.page}" if hit.page is not None else source
+
+
+def _heading(hit: Hit, room: int) -> str:
+    """The path of headings, or the title, with space before it; outer ones give way where there is no room."""
+    names = [printable(name) for name in hit.heading or (hit.title,) if name]
+    if room < SHORTEST_HEADING or not names or names == [hit.source.rpartition("/")[2]]:
+        return ""
+    path = " > ".join(names)
+    while len(path) > room and len(names) > 1:
+        del names[0]
+        path = " > ".join(["…", *names])
+    return f"  {path if len(path) <= room else f'{path[: room - 1].rstrip()}…'}"
+
+
+def _scores(hit: Hit, response: QueryResponse, *, explain: bool) -> str:
+    similarity = f"similarity {hit.similarity:.3f}"
+    if response.stages.rerank is None:
+        return similarity
+    if hit.relevance is None or hit.score is None:
+        return f"not reranked · {similarity} · {_movement(hit)}"
+    score = f"score {hit.score:.2f} · " if explain else ""
+    return f"{score}relevance {hit.relevance:.3f} · {similarity} · {_movement(hit)}"
+
+
+def _movement(hit: Hit) -> str:
+    moved = hit.stage1_rank - hit.rank
+    if moved == 0:
+        return f"{_ordinal(hit.stage1_rank)} in stage 1 too"
+    return f"{_ordinal(hit.stage1_rank)} in stage 1, {'up' if moved > 0 else 'down'} {abs(moved)}"
+
+
+def _ordinal(number: int) -> str:
+    last_two = number % 100
+    ending = "th" if 11 <= last_two <= 13 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+# ── explain ──
+
+
+def _stage_lines(response: QueryResponse) -> Iterator[str]:
+    settings, stages = response.settings, response.stages
+    embed, search, rerank = stages.embed, stages.search, stages.rerank
+    how = "every vector compared" if search.exact else "approximate index"
+    yield f"stage 1  embed   {embed.ms:8.1f} ms  {embed.model}, {counted(embed.tokens, 'token')}"
+    yield (
+        f"         search  {search.ms:8.1f} ms  {counted(search.candidates, 'candidate')}, {how}"
+        f" (limit {settings.limit}, num_candidates {settings.num_candidates})"
+    )
+    if rerank is None:
+        yield "stage 2  did not run"
+        return
+    yield (
+        f"stage 2  rerank  {rerank.ms:8.1f} ms  {rerank.model}, {rerank.reranked} of {rerank.of} read, "
+        f"{counted(rerank.tokens, 'token')}, {rerank.truncated} cut off, {rerank.cached} from the cache"
+    )
+    yield (
+        f"         order   by score, blend {settings.blend:.2f} (0 is stage 2 alone, 1 is stage 1 alone); "
+        f"relevance is {'calibrated' if rerank.calibrated else 'not calibrated'}"
+    )
+
+
+def _dropped_text(response: QueryResponse, dropped: tuple[Hit, ...]) -> str:
+    beyond = f"{counted(len(dropped), 'candidate')} beyond the first {response.settings.top_k}:"
+    if response.stages.rerank is None:
+        rows = [[f"{hit.rank:4}", f"{hit.similarity:.3f}", _place(hit)] for hit in dropped]
+        return f"{beyond}\n{table(['rank', 'similarity', 'where'], rows)}"
+    rows = [
+        [
+            f"{hit.rank:4}",
+            "–" if hit.score is None else f"{hit.score:5.2f}",
+            "not read" if hit.relevance is None else f"{hit.relevance:.3f}",
+            f"{hit.similarity:.3f}",
+            _movement(hit).replace(" in stage 1", ""),
+            _place(hit),
+        ]
+        for hit in dropped
+    ]
+    header = ["rank", "score", "relevance", "similarity", "in stage 1", "where"]
+    return f"{beyond}\n{table(header, rows)}"
+
+
+# ── rerank ──
+
+
+def reranked_text(response: RerankResponse) -> str:
+    """The texts in their new order, each with its place in the old one."""
+    coloured, width, words = is_coloured(), line_width(), marker(response.query)
+    blocks = []
+    for result in response.results:
+        scores = "not reranked" if result.relevance is None else f"relevance {result.relevance:.3f}"
+        head = f"{result.rank}. {scores} · document {result.index + 1}"
+        passage = passage_lines(
+            result.text, heading=(), words=words, width=width, whole=False, coloured=coloured
+        )
+        blocks.append("\n".join([head, *passage]))
+    return "\n\n".join(blocks)
+
+
+def rerank_line(stage: RerankStage) -> str:
+    """What stage 2 did, in one line."""
+    return f"{stage.model} read {stage.reranked} of {stage.of} in {stage.ms:.0f} ms"
