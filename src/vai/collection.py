@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -10,7 +11,7 @@ from threading import Thread
 from types import TracebackType
 from typing import Self
 
-from vai.errors import CollectionNotFound, EmbedderMismatch, InvalidSettings
+from vai.errors import CollectionNotFound, EmbedderMismatch, InvalidSettings, UnknownModel
 from vai.models.catalog import (
     DEFAULT_EMBEDDER,
     DEFAULT_RERANKER,
@@ -96,7 +97,7 @@ class Collection:
         engine = EmbeddedEngine(folder, create=create)
         collection = cls(
             engine,
-            name or in_force.collection,
+            in_force.collection if name is None else name,
             folder.parent,
             in_force,
             embedder=embedder,
@@ -177,15 +178,12 @@ class Collection:
             raise InvalidSettings(
                 "there is nothing to ingest", hint="name files or folders: `vai ingest PATH`"
             )
-        if max_file_mb <= 0:
-            raise InvalidSettings(f"--max-file-mb must be more than 0: {max_file_mb:g}")
+        if not 0 < max_file_mb < math.inf:
+            raise InvalidSettings(f"--max-file-mb must be a number of megabytes above 0: {max_file_mb:g}")
         known = self._known()
         embedder = self._open_embedder(known, bulk=True)
-        size = (
-            chunk_tokens
-            or (known.chunk_tokens if known else self._settings.chunk_tokens)
-            or DEFAULT_CHUNK_TOKENS
-        )
+        made_with = known.chunk_tokens if known else self._settings.chunk_tokens
+        size = (made_with or DEFAULT_CHUNK_TOKENS) if chunk_tokens is None else chunk_tokens
         _check_chunk_tokens(size, embedder)
         return ingest(
             [Path(path) for path in paths],
@@ -309,13 +307,16 @@ class Collection:
         """
         if self._embedder is None:
             made_with = known.embedder if known else self._settings.embedder
-            name = self._embedder_name or made_with or DEFAULT_EMBEDDER
+            name = (made_with or DEFAULT_EMBEDDER) if self._embedder_name is None else self._embedder_name
             if known is not None and name != known.embedder:
                 raise _mismatch(self._name, known, name)
-            self._embedder = open_embedder(name, self._loading(bulk=bulk))
+            try:
+                self._embedder = open_embedder(name, self._loading(bulk=bulk))
+            except UnknownModel as error:
+                raise (error if known is None else _not_here(self._name, known)) from error
         embedder = self._embedder
         if known is not None and (embedder.name, embedder.revision) != (known.embedder, known.revision):
-            raise _mismatch(self._name, known, f"{embedder.name}, revision {embedder.revision}")
+            raise _mismatch(self._name, known, embedder.name, embedder.revision)
         return embedder
 
     def _start_opening_reranker(self, named: str | None, rerank: bool | None) -> Future[Reranker] | None:
@@ -330,7 +331,8 @@ class Collection:
             given: Future[Reranker] = Future()
             given.set_result(self._reranker)
             return given
-        name = named or self._reranker_name or self._settings.rerank_model or DEFAULT_RERANKER
+        wished = (named, self._reranker_name, self._settings.rerank_model, DEFAULT_RERANKER)
+        name = next(name for name in wished if name is not None)
         if name not in self._rerankers:
             self._rerankers[name] = _in_background(lambda: open_reranker(name, self._loading(bulk=False)))
         return self._rerankers[name]
@@ -371,11 +373,22 @@ def _in_background(work: Callable[[], Reranker]) -> Future[Reranker]:
     return future
 
 
-def _mismatch(collection: str, known: Provenance, name: str) -> EmbedderMismatch:
+def _mismatch(collection: str, known: Provenance, name: str, revision: str = "") -> EmbedderMismatch:
+    """Another embedder, or the same one in another revision, which makes other vectors."""
+    other = f"revision `{revision}` of it" if name == known.embedder else f"`{name}`"
+    elsewhere = "ingest into another collection with `--collection NAME`"
     return EmbedderMismatch(
-        f"the collection `{collection}` was made with the embedder `{known.embedder}`"
-        f" of revision {known.revision}, not with `{name}`",
-        hint="leave `--embedder` out, or ingest into another collection with `--collection NAME`",
+        f"the collection `{collection}` was made with the embedder `{known.embedder}` (revision "
+        f"`{known.revision}`), not with {other}",
+        hint=elsewhere if name == known.embedder else f"leave `--embedder` out, or {elsewhere}",
+    )
+
+
+def _not_here(collection: str, known: Provenance) -> EmbedderMismatch:
+    return EmbedderMismatch(
+        f"the collection `{collection}` was made with the embedder `{known.embedder}`, which cannot be named here",
+        hint="open it with `Collection.open(…, embedder=…)` from Python, or ingest into another collection with "
+        "`--collection NAME`",
     )
 
 

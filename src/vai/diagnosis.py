@@ -50,11 +50,12 @@ def diagnose(store: Path, *, verify_store: bool = False) -> list[Finding]:
 
 
 def _python() -> Iterator[Finding]:
+    cores = core_count()
     yield Finding(
         "python",
         "fine",
-        f"{platform.python_version()} on {platform.system()} {platform.machine()}, for use: {core_count()} of "
-        f"{os.cpu_count()} cores",
+        f"{platform.python_version()} on {platform.system()} {platform.machine()}, {cores} "
+        f"core{'' if cores == 1 else 's'} to use",
     )
 
 

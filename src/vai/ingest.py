@@ -176,6 +176,7 @@ class _Run:
         self._unreadable: list[str] = []
         self._whole = True
         self._committed = time.monotonic()
+        self._stored = 0
 
     def bring_up_to_date(self, sources: Iterable[SourceFile | Skipped], folders: Sequence[Path]) -> None:
         """Read what is new or changed, remove what is gone from the folders, commit."""
@@ -184,12 +185,11 @@ class _Run:
                 self._store(steps, vectors)
             for folder in folders:
                 self._remove_gone(folder)
-            self._writer.commit()
+            self._commit()
         except KeyboardInterrupt as interruption:
             self._keep_whole_documents()
-            stored = self._tally.added + self._tally.changed
             raise Interrupted(
-                f"stopped: {stored:,} new or changed documents are stored",
+                f"stopped; new or changed documents that are stored: {self._stored:,}",
                 hint="run the same command again to do the rest",
             ) from interruption
         except DuplicateId:
@@ -198,7 +198,12 @@ class _Run:
 
     def _keep_whole_documents(self) -> None:
         if self._whole:
-            self._writer.commit()
+            self._commit()
+
+    def _commit(self) -> None:
+        self._writer.commit()
+        self._committed = time.monotonic()
+        self._stored = self._tally.added + self._tally.changed
 
     # ── planning: what has to be stored ──
 
@@ -328,8 +333,7 @@ class _Run:
                     self._tally.removed += self._writer.remove_source(name)
             self._whole = between_documents
         if self._whole and time.monotonic() - self._committed > COMMIT_SECONDS:
-            self._writer.commit()
-            self._committed = time.monotonic()
+            self._commit()
 
     def _put(self, document: StoredDocument) -> None:
         if self._writer.claims([document.id]):
@@ -415,13 +419,13 @@ def _warnings(tally: _Tally, embedder: Embedder) -> tuple[str, ...]:
     warnings = []
     if tally.foreign:
         warnings.append(
-            f"{tally.foreign:,} documents look as if they were not in a language that {embedder.name} was trained "
-            f"for ({', '.join(embedder.languages)}), and may not be found"
+            f"documents that do not look like a language that {embedder.name} was trained for "
+            f"({', '.join(embedder.languages)}), and may not be found: {tally.foreign:,}"
         )
     if tally.cut_off:
         warnings.append(
-            f"{tally.cut_off:,} chunks are longer with their headings than the {embedder.max_tokens} tokens that "
-            f"{embedder.name} reads, and were embedded without their ends"
+            f"chunks that are with their headings longer than the {embedder.max_tokens} tokens that "
+            f"{embedder.name} reads, and were embedded without their ends: {tally.cut_off:,}"
         )
     return tuple(warnings)
 

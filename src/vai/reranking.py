@@ -23,11 +23,13 @@ def checked_query(text: str) -> str:
     """The query without white space around it.
 
     Raises:
-        InvalidQuery: nothing is left, or it is longer than `LONGEST_QUERY`.
+        InvalidQuery: nothing is left, it is longer than `LONGEST_QUERY`, or no Unicode text.
     """
     text = text.strip()
     if not text:
         raise InvalidQuery("the query is empty", hint="say in a few words what you look for")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidQuery("the query holds half a character: it is not UTF-8 text")
     if len(text) > LONGEST_QUERY:
         raise InvalidQuery(
             f"the query is longer than {LONGEST_QUERY:,} characters",
@@ -47,7 +49,7 @@ def rerank(
         strict: raise when the model fails while working; else what it did not read follows in the order given.
 
     Raises:
-        InvalidQuery, InvalidSettings: the query is empty or too long; there are no or too many texts.
+        InvalidQuery, InvalidSettings: the query is none; there are no or too many texts; `top_k` is below 1.
         RemoteRefused, RemoteUnavailable: as `read_passages`.
     """
     query = checked_query(query)
@@ -55,6 +57,8 @@ def rerank(
         raise InvalidSettings(
             "there are no documents to rerank", hint="name some, or give a `--documents-file`"
         )
+    if top_k is not None and top_k < 1:
+        raise InvalidSettings(f"--top-k must be at least 1: {top_k}")
     if len(texts) > MOST_TEXTS:
         raise InvalidSettings(
             f"{len(texts):,} documents are more than the {MOST_TEXTS:,} that can be reranked at once",

@@ -103,15 +103,29 @@ def _refuse_less(deeper: tuple[str, int | None], shallower: tuple[str, int | Non
 
 
 def find_store(named: Path | None, environment: Mapping[str, str], start: Path) -> Path:
-    """The store that is meant: the one named, `VAI_STORE`, the nearest `.vai` upward, else `.vai` at `start`."""
+    """The store that is meant: the one named, `VAI_STORE`, the nearest `.vai` upward, else `.vai` at `start`.
+
+    Raises:
+        InvalidSettings: the name begins with the home folder of a user who is not known.
+    """
     if named is None and environment.get("VAI_STORE"):
         named = Path(environment["VAI_STORE"])
     if named is not None:
-        return (start / named.expanduser()).resolve()
+        try:
+            return (start / named.expanduser()).resolve()
+        except RuntimeError as error:
+            raise InvalidSettings(f"`{named}` cannot name a store: {error}") from error
     for folder in (start, *start.parents):
-        if (folder / STORE_FOLDER / "store.json").is_file():
+        if _is_store(folder / STORE_FOLDER):
             return folder / STORE_FOLDER
     return start / STORE_FOLDER
+
+
+def _is_store(folder: Path) -> bool:
+    try:
+        return (folder / "store.json").is_file()
+    except OSError:  # one that may not be looked into belongs to somebody else
+        return False
 
 
 def load_settings(

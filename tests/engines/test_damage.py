@@ -25,6 +25,7 @@ from engine_samples import (
     store_of,
 )
 from vai.engines.embedded import EmbeddedEngine
+from vai.engines.reader import Reader
 from vai.errors import StoreCorrupt, StoreFailure
 
 pytestmark = pytest.mark.usefixtures("connections")
@@ -229,4 +230,18 @@ def test_any_bytes_in_the_database_lead_to_an_answer_or_a_named_failure(
             use(engine)
         except StoreFailure as failure:
             assert str(store) in failure.message
+    engine.close()
+
+
+def test_a_failing_disk_that_ended_the_transaction_is_what_one_hears_of(
+    store: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(reader: Reader) -> None:
+        reader._connection.execute("ROLLBACK")
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Reader, "_refresh", failing)
+    engine = EmbeddedEngine(store)
+    with pytest.raises(StoreFailure, match="Input/output error"):
+        found_ids(engine, EAST)
     engine.close()

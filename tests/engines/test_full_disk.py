@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -101,13 +102,15 @@ def test_no_room_for_compacting(engine: EmbeddedEngine, store: Path, monkeypatch
     """The write was committed before; the store is whole, and compacted by the next one."""
     write(engine, vectors=400, text="")
     monkeypatch.setattr(embedded_writer, "COMPACT_FROM", 100)
-    with pytest.raises(StoreFull, match="no room is left"), engine.writing(NAME) as writer:
+    monkeypatch.setattr(embedded_writer, "BLOCK", 10)
+    with (
+        ExitStack() as limits,
+        pytest.raises(StoreFull, match="no room is left"),
+        engine.writing(NAME) as writer,
+    ):
         put(writer, document("new"), list(directions(100)))
         writer.commit()
-        monkeypatch.setattr(embedded_writer, "BLOCK", 10)
-        limit = largest_file(500)
-        limit.__enter__()
-    limit.__exit__(None, None, None)
+        limits.enter_context(largest_file(500))
     assert engine.describe(NAME).chunks == 102
     assert engine.check(NAME) == []
     with engine.writing(NAME):

@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Iterator
 
-from vai.chunking.outline import Definition, Outline, sections_within, with_notes
+from vai.chunking.outline import Definition, Marks, Outline, sections_within, with_notes
 
 LONGEST_PARSED = 1_000_000
 """Characters of Python that are parsed: a syntax tree takes a hundred times the memory of its text."""
@@ -65,13 +65,19 @@ def _has_statements(node: ast.AST) -> bool:
 
 
 def _definition(node: _Defined, lines: str, starts: list[int]) -> Definition:
-    first = min((item.lineno for item in node.decorator_list), default=node.lineno)
-    comment = re.compile(rf"[ \t]{{{node.col_offset}}}#")
-    start = with_notes(lines, 0, starts[first - 1], comment)
-    body = node.body[0]
-    below = min((item.lineno for item in getattr(body, "decorator_list", ())), default=body.lineno)
+    """One node with the comments around it. `starts` are the offsets of the lines, and of the text's end."""
+    comment_above = re.compile(rf"[ \t]{{{node.col_offset}}}#")
+    start = with_notes(lines, 0, starts[_first_line(node) - 1], comment_above)
+    body = starts[_first_line(node.body[0]) - 1]
     end = starts[min(node.end_lineno or node.lineno, len(starts) - 1)]
-    return Definition(start, starts[below - 1], end, node.name)
+    comment_below = rf"(?:(?:[ \t]*+\n)*+[ \t]{{{node.col_offset + 1},}}#[^\n]*+(?:\n|\Z))*+"
+    below = re.compile(comment_below).match(lines, end)
+    return Definition(start, body, below.end() if below else end, node.name)
+
+
+def _first_line(node: ast.stmt) -> int:
+    """The line (from 1) that a statement begins on, with its decorators."""
+    return min((item.lineno for item in getattr(node, "decorator_list", ())), default=node.lineno)
 
 
 # ── other languages ──────────────────────────────────────────────────────────────────────────────
@@ -106,12 +112,12 @@ def _likely_definitions(lines: str) -> Iterator[Definition]:
     """Definitions that begin at the left margin, each up to the next line there that does not belong to it."""
     opened: tuple[int, int, str] | None = None
     above: int | None = None  # where the comments right above the current line begin
-    position = 0
+    position, marks = 0, Marks(lines)
     while line := _UNINDENTED.search(lines, position):
         position = line.end()
         if _COMMENT.match(line[0]):
             above = line.start() if above is None else above
-            position = max(position, _comment_end(lines, line))
+            position = _comment_end(marks, line)
             continue
         name = _defined_name(lines, line)
         if name is None and _CONTINUES.match(line[0]):
@@ -126,11 +132,11 @@ def _likely_definitions(lines: str) -> Iterator[Definition]:
         yield Definition(opened[0], opened[1], len(lines), opened[2])
 
 
-def _comment_end(lines: str, line: re.Match[str]) -> int:
+def _comment_end(marks: Marks, line: re.Match[str]) -> int:
     """After a block comment that begins on the line, else where the line ends."""
     if not line[0].startswith("/*"):
         return line.end()
-    return max(lines.find("*/", line.start() + 2, line.start() + 65_536), line.end())
+    return max(marks.after("*/", line.start() + 2) or 0, line.end())
 
 
 def _defined_name(lines: str, line: re.Match[str]) -> str | None:

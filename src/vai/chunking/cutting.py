@@ -23,7 +23,9 @@ from vai.chunking.measure import Measure
 from vai.chunking.outline import Outline, Span, first_text, trimmed
 
 _LINE = re.compile(r"(?<=\S)[^\S\n]*+\n\s*+")
-_SENTENCE = re.compile(r"""[.!?…]+["'”’»)\]]*+\s++(?![a-z])|[。！？｡]+[”’」』）]*+\s*+""")
+_SENTENCE = re.compile(
+    r"""(?<![.!?…])[.!?…]++["'”’»)\]]*+\s++(?![a-z])|(?<![。！？｡])[。！？｡]++[”’」』）]*+\s*+"""
+)
 _WORD = re.compile(r"\s++")
 _PART_OF_WORD = re.compile(r"[,;:/&|)\]}>，、；：](?=\S)")
 _ITEM = re.compile(r"(?:[-*+•]|\d{1,4}[.)]|[a-z][.)])[ \t]")
@@ -99,7 +101,7 @@ class Cutter:
         choices: tuple[Callable[[], Iterable[_Cut]], ...] = (
             lambda: filter(window.leaves_enough, filter(self._keeps_heading, whole)),
             lambda: filter(self._keeps_heading, whole),
-            lambda: filter(window.leaves_enough, self._words(window)),
+            lambda: filter(window.leaves_enough, filter(self._keeps_heading, self._words(window))),
             lambda: whole,
             lambda: self._words(window),
         )

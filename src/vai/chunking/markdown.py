@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from vai.chunking.outline import LONGEST_NAME, Outline, Span, Title, sections_under, with_notes
+from vai.chunking.outline import LONGEST_NAME, Marks, Outline, Span, Title, sections_under, with_notes
 
 _FRONT_MATTER = re.compile(
     r"""---[ \t]*\n
@@ -26,8 +26,6 @@ _ANCHOR = re.compile(r"[ ]{0,3}<a[ ]+(?:id|name)=[^<>]*>(?:</a>)?[ \t]*$", re.MU
 """Names the title below it."""
 _LONGEST_TITLE = 3
 """Lines of text that a row of dashes makes a heading of; below a longer paragraph it is meant as a rule."""
-_LONGEST_RAW = 65_536
-"""Characters within which a comment must end: one that was left open does not swallow the document."""
 
 _CLOSING = re.compile(r"(?:^|[ \t])#+[ \t]*$")
 _INLINE = (
@@ -65,7 +63,7 @@ def front_matter_end(lines: str) -> int:
 
 def _scan(lines: str, start: int) -> Iterator[Title | Span]:
     """Titles and blocks in order. Inside a block nothing is a title, so the scan goes on after it."""
-    floor = start
+    floor, marks = start, Marks(lines)
     while found := _NOTABLE.search(lines, floor):
         if found["atx"]:
             start = with_notes(lines, floor, found.start(), _ANCHOR)
@@ -75,7 +73,7 @@ def _scan(lines: str, start: int) -> Iterator[Title | Span]:
             floor = _fence_end(lines, found)
             yield found.start(), floor
         elif found["raw"]:
-            floor = _raw_end(lines, found)
+            floor = _raw_end(marks, found)
         else:
             below = _ruled(lines, floor, found)
             if below is not None:
@@ -97,11 +95,10 @@ def _fence_end(lines: str, opened: re.Match[str]) -> int:
     return found.end() if found else len(lines)
 
 
-def _raw_end(lines: str, opened: re.Match[str]) -> int:
+def _raw_end(marks: Marks, opened: re.Match[str]) -> int:
     """After an HTML comment or an element whose content is not Markdown; after its start if it never ends."""
     closing = "-->" if opened["raw"] == "!--" else f"</{opened['raw'].lower()}>"
-    found = lines.find(closing, opened.end(), opened.end() + _LONGEST_RAW)
-    return found + len(closing) if found >= 0 else opened.end()
+    return marks.after(closing, opened.end()) or opened.end()
 
 
 def _ruled(lines: str, floor: int, rule: re.Match[str]) -> Title | Span | None:

@@ -33,6 +33,23 @@ def trimmed(text: str, start: int, end: int) -> Span:
     return first_text(text, start, end), start + len(text[start:end].rstrip())
 
 
+class Marks:
+    """Finds where marks come next in a text. Asked with rising offsets, it reads the text once for each mark."""
+
+    __slots__ = ("_found", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._found: dict[str, int] = {}
+
+    def after(self, mark: str, offset: int) -> int | None:
+        """The offset after the next `mark` that begins at or after `offset`; None if there is none."""
+        found = self._found.get(mark, 0)
+        if mark not in self._found or 0 <= found < offset:
+            found = self._found[mark] = self._text.find(mark, offset)
+        return found + len(mark) if found >= 0 else None
+
+
 def with_notes(lines: str, floor: int, start: int, note: re.Pattern[str]) -> int:
     """Where the lines directly above the line start `start` that match `note`, blank ones between, begin."""
     first = position = start
@@ -77,7 +94,8 @@ class Section:
     """What lies between `start` and the next section's start, under the heading path `path`.
 
     `content` is where its own text begins, after the heading. `resumed` marks the rest of a section after
-    something inside it, as the statements of a class after a method.
+    something inside it, as the statements of a class after a method. Only the first section starts with white
+    space.
     """
 
     start: int
@@ -167,7 +185,8 @@ def sections_under(text: str, titles: Iterable[Title], start: int = 0) -> list[S
             opened.pop()
         path = (*opened[-1][1], shortened(title.name))
         opened.append((title.level, path))
-        sections.append(Section(title.start, first_text(text, title.end), path, title.level))
+        start = first_text(text, title.start)
+        sections.append(Section(start, first_text(text, title.end), path, title.level))
     return sections
 
 
@@ -179,13 +198,15 @@ def sections_within(text: str, definitions: Iterable[Definition]) -> list[Sectio
     def close(before: int | None) -> None:
         while opened and (before is None or opened[-1][0] <= before):
             end, path = opened.pop()
-            sections.append(Section(end, end, path[:-1], len(opened), resumed=True))
+            start = first_text(text, end)
+            sections.append(Section(start, start, path[:-1], len(opened), resumed=True))
 
     for definition in definitions:
         close(definition.start)
         path = (*(opened[-1][1] if opened else ()), shortened(definition.name))
         opened.append((definition.end, path))
-        sections.append(Section(definition.start, first_text(text, definition.body), path, len(opened)))
+        start = first_text(text, definition.start)
+        sections.append(Section(start, first_text(text, definition.body), path, len(opened)))
     close(None)
     stops = [section.start for section in sections[1:]] + [len(text)]
     return [

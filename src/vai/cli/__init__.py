@@ -21,7 +21,7 @@ from vai.cli.models import models
 from vai.cli.query import query
 from vai.cli.rerank import rerank
 from vai.cli.status import status
-from vai.errors import VaiError
+from vai.errors import Interrupted, VaiError
 
 EPILOG = (
     "Exit codes: 0 fine, 1 it ran and found nothing or a check failed, 2 wrong use, 3 a part is missing or "
@@ -70,10 +70,15 @@ def _run(arguments: list[str]) -> int:
         return error.exit_code
     except click.ClickException as error:
         return _complain(*_wrong_use(error), error.exit_code)
+    except Interrupted as error:
+        click.echo(err=True)  # below the ^C that the terminal shows, as click does itself
+        return _complain(error.message, error.hint, error.exit_code)
     except VaiError as error:
         return _complain(error.message, error.hint, error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return _complain("stopped", None, 130)
+    except SystemExit as ended:  # so click ends when whoever read our output has gone
+        raise BrokenPipeError from ended
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -110,7 +115,9 @@ def _wrong_use(error: click.ClickException) -> tuple[str, str]:
 
 
 def _plain(message: str) -> str:
-    return message[:1].lower() + message[1:].rstrip(".")
+    """A message as ours are: without a final period, and a capital only where a whole word stands in capitals."""
+    begin = message[:1] if message[1:2].isupper() else message[:1].lower()
+    return begin + message[1:].rstrip(".")
 
 
 # ── what nobody foresaw ──
@@ -154,7 +161,8 @@ def _prepare_streams() -> None:
 
 def _abandon_output() -> None:
     """Send what is still buffered nowhere, so that it cannot fail once more when the interpreter ends."""
-    os.dup2(_nowhere().fileno(), sys.stdout.fileno())
+    with _nowhere() as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _nowhere() -> TextIO:

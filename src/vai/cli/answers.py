@@ -33,11 +33,11 @@ def summary_line(response: QueryResponse) -> str:
     first = f"stage 1 found {counted(search.candidates, 'candidate')} in {response.stages.embed.ms + search.ms:.0f} ms"
     if rerank is None:
         return f"{first}; stage 2 did not run"
+    second = f"stage 2 ({rerank.model}) read {rerank.reranked} of {rerank.of} in {rerank.ms:.0f} ms"
+    if not rerank.reranked:
+        return f"{first}; {second}"
     moved = sum(hit.rank != hit.stage1_rank for hit in response.hits)
-    return (
-        f"{first}; stage 2 ({rerank.model}) read {rerank.reranked} of {rerank.of} in {rerank.ms:.0f} ms "
-        f"and moved {moved} of {counted(len(response.hits), 'hit')}"
-    )
+    return f"{first}; {second} and moved {moved} of {counted(len(response.hits), 'hit')}"
 
 
 # ── hits ──

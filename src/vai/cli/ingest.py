@@ -103,10 +103,7 @@ def _total_bytes(paths: tuple[Path, ...], store: Path, *, counted: bool) -> int:
     from vai.documents import ReadOptions, SourceFile, find_sources
 
     found = find_sources(paths, root=located_store(store).parent, options=ReadOptions())
-    if not counted:
-        next(found, None)  # every path has been looked at before the first file comes
-        return 0
-    return sum(source.stamp.size for source in found if isinstance(source, SourceFile))
+    return sum(source.stamp.size for source in found if isinstance(source, SourceFile)) if counted else 0
 
 
 @contextmanager

@@ -32,7 +32,8 @@ def is_coloured() -> bool:
 
 def styled(text: str, *, coloured: bool, bold: bool = False, dim: bool = False, fg: str | None = None) -> str:
     """Text in a style, or as it is."""
-    return click.style(text, bold=bold, dim=dim, fg=fg) if coloured else text
+    # None, because False is a code of its own that ends what the other one began.
+    return click.style(text, bold=bold or None, dim=dim or None, fg=fg) if coloured else text
 
 
 def line_width() -> int:

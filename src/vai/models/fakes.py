@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 import zlib
+from array import array
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,7 +39,7 @@ class HashingEmbedder:
         self.dimension = dimension
 
     def token_ends(self, text: str) -> Sequence[int]:
-        return [match.end() for match in _TOKEN.finditer(text)]
+        return array("q", (match.end() for match in _TOKEN.finditer(text)))
 
     def embed_documents(self, texts: Sequence[str]) -> Matrix:
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
@@ -49,7 +50,7 @@ class HashingEmbedder:
     def embed_query(self, text: str) -> Vector:
         counts = np.zeros(self.dimension, dtype=np.float64)
         for word in words(text)[: self.max_tokens]:
-            counts[zlib.crc32(word.encode()) % self.dimension] += 1
+            counts[zlib.crc32(word.encode("utf-8", "replace")) % self.dimension] += 1
         if not counts.any():
             counts[0] = 1
         unit: Vector = (counts / np.linalg.norm(counts)).astype(np.float32)

@@ -8,6 +8,7 @@ through the same session (the run releases the interpreter lock).
 from __future__ import annotations
 
 import time
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, lru_cache
@@ -38,6 +39,27 @@ def load_tokenizer(path: Path) -> Tokenizer:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
+
+
+PIECE = 1 << 16
+"""Characters of a long text tokenised at a time: offsets are a hundred times the size of what is kept of them."""
+
+
+def pieces_of(text: str) -> Iterator[tuple[int, str]]:
+    """A text in pieces that end behind white space, so that no token is cut, each with its offset."""
+    start = 0
+    while start < len(text):
+        stop = start + PIECE
+        if stop < len(text):
+            behind = max(text.rfind(" ", start, stop), text.rfind("\n", start, stop)) + 1
+            stop = behind if behind > start else stop
+        yield start, text[start:stop]
+        start = stop
+
+
+def _readable(text: str) -> str:
+    """The text with "?" for lone surrogates (from an argument that was not UTF-8), which no tokenizer takes."""
+    return text.encode("utf-8", "replace").decode()
 
 
 class OnnxEncoder:
@@ -89,10 +111,17 @@ class OnnxEncoder:
     def token_ids(self, texts: Sequence[str]) -> Iterator[list[int]]:
         """Token ids of each text, without special tokens."""
         for start in range(0, len(texts), SLICE):
-            encodings = self.tokenizer.encode_batch_fast(
-                list(texts[start : start + SLICE]), add_special_tokens=False
-            )
+            readable = [_readable(text) for text in texts[start : start + SLICE]]
+            encodings = self.tokenizer.encode_batch_fast(readable, add_special_tokens=False)
             yield from (encoding.ids for encoding in encodings)
+
+    def token_ends(self, text: str) -> Sequence[int]:
+        """For each token of a text, the offset of the character after it."""
+        ends = array("q")
+        for start, piece in pieces_of(_readable(text)):
+            encoding = self.tokenizer.encode(piece, add_special_tokens=False)
+            ends.extend(start + end for _, end in encoding.offsets)
+        return ends
 
     def run(self, ids: Sequence[int], second_from: int) -> Vector:
         """The network's output for one text; token types are 1 from `second_from` on."""
@@ -135,8 +164,7 @@ class OnnxEmbedder:
         return self._manifest.languages
 
     def token_ends(self, text: str) -> Sequence[int]:
-        encoding = self._encoder.tokenizer.encode(text, add_special_tokens=False)
-        return [end for _, end in encoding.offsets]
+        return self._encoder.token_ends(text)
 
     def embed_documents(self, texts: Sequence[str]) -> Matrix:
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)

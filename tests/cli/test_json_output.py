@@ -1,0 +1,186 @@
+"""`--json` prints what docs/json.md promises: these fields, all of them, and nothing else on standard output."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from command_line import installed, vai, written
+
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "json.md"
+
+HIT = {
+    **dict.fromkeys(("rank", "id", "document_id", "source", "start_line", "end_line", "page", "title")),
+    **dict.fromkeys(("heading", "text", "similarity", "stage1_rank", "vector_rank", "words_rank")),
+    **dict.fromkeys(("words_score", "relevance", "score", "stale", "metadata")),
+}
+RERANK_STAGE = dict.fromkeys(
+    ("ms", "model", "reranked", "of", "tokens", "truncated", "cached", "calibrated", "reason")
+)
+CONTRACT: dict[str, dict[str, Any]] = {
+    "vai.query/1": {
+        "schema": None,
+        "query": None,
+        "collection": None,
+        "settings": dict.fromkeys(
+            ("stage1", "limit", "num_candidates", "top_k", "rerank_model", "blend", "filter")
+        ),
+        "stages": {
+            "embed": dict.fromkeys(("ms", "model", "tokens")),
+            "search": dict.fromkeys(("ms", "candidates", "exact", "unindexed")),
+            "rerank": RERANK_STAGE,
+        },
+        "hits": [HIT],
+        "dropped": [HIT],
+        "warnings": None,
+    },
+    "vai.ingest/1": {
+        **dict.fromkeys(("schema", "collection", "files", "added", "changed", "unchanged", "removed")),
+        **dict.fromkeys(("chunks", "tokens", "seconds")),
+        "skipped": [dict.fromkeys(("source", "reason", "kept"))],
+        "warnings": None,
+    },
+    "vai.rerank/1": {
+        "schema": None,
+        "query": None,
+        "rerank": RERANK_STAGE,
+        "results": [dict.fromkeys(("rank", "index", "text", "relevance", "score"))],
+        "warnings": None,
+    },
+    "vai.status/1": {
+        "schema": None,
+        "store": None,
+        "collections": [
+            {
+                **dict.fromkeys(("name", "sources", "documents", "chunks", "bytes", "updated", "embedder")),
+                **dict.fromkeys(("revision", "dimension", "chunk_tokens", "changed", "gone")),
+            }
+        ],
+    },
+    "vai.models/1": {
+        "schema": None,
+        "models": [
+            {
+                **dict.fromkeys(("name", "kind", "where", "languages", "dimension", "max_tokens")),
+                **dict.fromkeys(("usd_per_million_tokens", "needs", "licence")),
+            }
+        ],
+    },
+    "vai.doctor/1": {
+        "schema": None,
+        "fine": None,
+        "findings": [dict.fromkeys(("about", "state", "message", "hint"))],
+    },
+}
+"""The fields of each schema in order; None where a plain value (or null, or a free object) stands."""
+
+
+def shape(value: Any, expected: Any) -> Any:
+    """The fields of a value down to where the contract has plain ones; of a list, those of each element."""
+    if expected is None or value is None:
+        return expected
+    if isinstance(expected, list):
+        assert value, "an empty list shows nothing of its elements"
+        shapes = [shape(element, expected[0]) for element in value]
+        assert all(list(element) == list(shapes[0]) for element in shapes)
+        return [shapes[0]]
+    return {name: shape(item, expected.get(name)) for name, item in value.items()}
+
+
+def check(value: Any) -> None:
+    expected = CONTRACT[value["schema"]]
+    assert shape(value, expected) == expected
+    assert list(value) == list(expected)
+
+
+def names(expected: Any) -> Iterator[str]:
+    if isinstance(expected, list):
+        yield from names(expected[0])
+    elif isinstance(expected, dict):
+        for name, item in expected.items():
+            yield name
+            yield from names(item)
+
+
+@pytest.mark.parametrize("schema", CONTRACT)
+def test_the_documentation_names_exactly_the_fields_of_the_contract(schema: str) -> None:
+    (block,) = [
+        block
+        for block in re.findall(r"```\n(.*?)```", DOCUMENTATION.read_text(encoding="utf-8"), re.DOTALL)
+        if f'"schema": "{schema}"' in block
+    ]
+    documented = set(re.findall(r'"(\w+)"', block)) - {"note", "fault"}
+    left_to_another_block = set(RERANK_STAGE) if "stages.rerank above" in block else set()
+    assert documented | left_to_another_block == set(names(CONTRACT[schema]))
+
+
+def test_query(store: Path) -> None:
+    answer = vai("query", "replica set", "-k", "2", "--rerank-model", "word-overlap", "--explain", "--json")
+    check(answer.json)
+    hit = answer.json["hits"][0]
+    assert (hit["page"], hit["words_rank"], hit["words_score"]) == (None, None, None)
+    assert answer.json["stages"]["rerank"]["reason"] is None
+
+
+def test_what_is_absent_is_null_and_not_left_out(store: Path) -> None:
+    answer = vai("query", "replica set", "--no-rerank", "--json").json
+    assert list(answer) == list(CONTRACT["vai.query/1"])
+    assert answer["stages"]["rerank"] is None
+    assert answer["dropped"] is None
+    assert answer["settings"]["rerank_model"] is None
+    assert answer["hits"][0]["relevance"] is None
+    assert answer["hits"][0]["score"] == answer["hits"][0]["similarity"]
+
+
+def test_the_values_mean_what_the_documentation_says(store: Path) -> None:
+    answer = vai(
+        "query", "replica set", "-k", "4", "--rerank-model", "word-overlap", "--explain", "--json"
+    ).json
+    hits = answer["hits"] + answer["dropped"]
+    assert [hit["rank"] for hit in hits] == [1, 2, 3, 4, 5, 6]
+    assert sorted(hit["stage1_rank"] for hit in hits) == [1, 2, 3, 4, 5, 6]
+    assert [hit["score"] for hit in hits] == sorted((hit["score"] for hit in hits), reverse=True)
+    assert all(hit["id"] == f"{hit['document_id']}#0" for hit in hits)
+    assert answer["settings"]["limit"] == 20
+    assert answer["settings"]["num_candidates"] == 400
+
+
+def test_ingest(project: Path) -> None:
+    written(project / "docs", {"empty.txt": ""})
+    check(vai("ingest", "docs", "--embedder", "hashing", "--json").json)
+
+
+def test_rerank() -> None:
+    check(vai("rerank", "--query", "b", "-m", "word-overlap", "a", "b", "--json").json)
+
+
+def test_status(store: Path) -> None:
+    check(vai("status", "--json").json)
+
+
+def test_models() -> None:
+    check(vai("models", "--json").json)
+
+
+def test_doctor(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vai.diagnosis._models", lambda: iter(()))
+    check(vai("doctor", "--json").json)
+
+
+def test_the_installed_command_prints_json_alone_and_remarks_elsewhere(project: Path, store: Path) -> None:
+    written(project / "docs", {"lookup.txt": "Something else."})
+    answer = installed("query", "quick lookup", "--no-rerank", "--json")
+    assert answer.json["schema"] == "vai.query/1"
+    assert answer.stderr.startswith("warning: `docs/lookup.txt` has changed")
+
+
+def test_json_stays_json_where_the_output_is_not_utf_8(project: Path) -> None:
+    written(project / "docs", {"accents.txt": "Café – naïve 😀"})
+    vai("ingest", "docs", "--embedder", "hashing")
+    answer = installed("query", "café", "-k", "1", "--no-rerank", "--json", PYTHONIOENCODING="latin-1")
+    assert answer.json["hits"][0]["text"] == "Café – naïve 😀"
+    assert "\\u2013" in answer.stdout
