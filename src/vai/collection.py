@@ -80,7 +80,7 @@ class Collection:
             store: the store's folder; the default, like the command line, takes `VAI_STORE` or looks for the
                 nearest `.vai` upward and ends at one in the working directory.
             name: the collection; `default` unless the settings say otherwise.
-            create: make the store if it is not there. The collection is made by the first ingest.
+            create: the first ingest makes the store and the collection where they are not there yet.
             embedder: its name, or an object; for a collection that exists it must be the one it was made with.
             reranker: its name, or an object, for queries that name none.
             settings: instead of those in the settings files and the environment.

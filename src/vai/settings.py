@@ -144,7 +144,7 @@ def load_settings(
     values |= _from_file(store.parent / PROJECT_FILE, trusted=False)
     for name, convert in _CONVERTERS.items():
         variable = f"VAI_{name.upper()}"
-        if variable in environment:
+        if environment.get(variable):
             values[name] = convert(environment[variable], f"the variable {variable}")
     return Settings(**values)
 

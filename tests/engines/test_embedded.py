@@ -84,25 +84,30 @@ def test_no_store_is_made_where_none_was_asked_for(store: Path) -> None:
     assert not store.exists()
 
 
+def test_opening_makes_no_store(store: Path) -> None:
+    assert EmbeddedEngine(store).collections() == []
+    assert not store.exists()
+
+
 def test_a_new_store_keeps_itself_out_of_version_control(store: Path) -> None:
-    EmbeddedEngine(store)
+    EmbeddedEngine(store).create(NAME, PROVENANCE)
     assert (store / ".gitignore").read_text().splitlines()[-1] == "*"
 
 
 def test_a_folder_that_holds_something_already_is_not_hidden_from_version_control(tmp_path: Path) -> None:
     (tmp_path / "main.py").touch()
-    EmbeddedEngine(tmp_path)
+    EmbeddedEngine(tmp_path).create(NAME, PROVENANCE)
     assert not (tmp_path / ".gitignore").exists()
     (tmp_path / ".gitignore").write_text("build/\n")
     (tmp_path / "store.json").unlink()
-    EmbeddedEngine(tmp_path)
+    EmbeddedEngine(tmp_path).create(NAME, PROVENANCE)
     assert (tmp_path / ".gitignore").read_text() == "build/\n"
 
 
 def test_a_file_where_the_store_should_be_is_named(store: Path) -> None:
     store.write_text("not a folder")
     with pytest.raises(StoreFailure, match=r"\.vai` cannot be used"):
-        EmbeddedEngine(store)
+        EmbeddedEngine(store).create(NAME, PROVENANCE)
     with pytest.raises(StoreNotFound):
         EmbeddedEngine(store, create=False)
     assert store.read_text() == "not a folder"

@@ -12,6 +12,7 @@ from engine_samples import (
     EAST,
     NAME,
     NORTH,
+    PROVENANCE,
     collection_folder,
     directions,
     document,
@@ -83,7 +84,7 @@ def test_no_room_at_any_place_loses_nothing(engine: EmbeddedEngine, size: int) -
 
 def test_no_room_for_a_new_store(store: Path) -> None:
     with largest_file(0), pytest.raises(StoreFull, match="no room is left"):
-        EmbeddedEngine(store)
+        EmbeddedEngine(store).create(NAME, PROVENANCE)
     store_documents(EmbeddedEngine(store), {"a": [EAST]})
 
 

@@ -114,7 +114,7 @@ def test_a_reader_without_rights_sees_what_somebody_else_writes_later(unprivileg
 
 def test_no_store_can_be_made_where_nothing_may_be_written(unprivileged: Unprivileged) -> None:
     with unprivileged.acting(), pytest.raises(StoreReadOnly, match="cannot be written to"):
-        EmbeddedEngine(unprivileged.folder / "new")
+        EmbeddedEngine(unprivileged.folder / "new").create(NAME, PROVENANCE)
     assert list(unprivileged.folder.iterdir()) == []
 
 

@@ -69,7 +69,7 @@ def _run(arguments: list[str]) -> int:
         click.echo(error.ctx.get_help(), err=True)
         return error.exit_code
     except click.ClickException as error:
-        return _complain(*_wrong_use(error), error.exit_code)
+        return _complain(*_wrong_use(error, arguments), error.exit_code)
     except Interrupted as error:
         click.echo(err=True)  # below the ^C that the terminal shows, as click does itself
         return _complain(error.message, error.hint, error.exit_code)
@@ -98,10 +98,10 @@ def _complain(message: str, hint: str | None, exit_code: int) -> int:
 # ── wrong use, as the parser of the arguments sees it ──
 
 
-def _wrong_use(error: click.ClickException) -> tuple[str, str]:
+def _wrong_use(error: click.ClickException, arguments: Sequence[str]) -> tuple[str, str]:
     """Message and hint."""
-    context = getattr(error, "ctx", None)
-    show = f"`{context.command_path if context else 'vai'} --help` shows what can be said"
+    command = " ".join(["vai", *(word for word in arguments[:1] if word in cli.commands)])
+    show = f"`{command} --help` shows what can be said"
     nearest = next(iter(getattr(error, "possibilities", None) or ()), None)
     guess = f"did you mean `{nearest}`? " if nearest else ""
     match error:

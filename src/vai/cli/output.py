@@ -37,8 +37,8 @@ def styled(text: str, *, coloured: bool, bold: bool = False, dim: bool = False, 
 
 
 def line_width() -> int:
-    """Columns to fill: the terminal's, within reason."""
-    return max(40, min(shutil.get_terminal_size().columns, WIDEST))
+    """Columns to fill: the terminal's, within reason; in a pipe `COLUMNS`, if it is set."""
+    return max(40, min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST))
 
 
 def printable(text: str) -> str:

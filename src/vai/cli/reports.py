@@ -18,7 +18,8 @@ def ingest_text(report: IngestReport) -> str:
         f"{_changes(report)}"
     ]
     if report.chunks:
-        rate = f", {report.tokens / report.seconds:,.0f} tokens/s" if report.seconds else ""
+        # Of less than a second, most was spent on other things.
+        rate = f", {report.tokens / report.seconds:,.0f} tokens/s" if report.seconds >= 1 else ""
         lines.append(f"{counted(report.chunks, 'chunk')} embedded, {counted(report.tokens, 'token')}{rate}")
     if report.skipped:
         lines.append(f"skipped {len(report.skipped):,}:")

@@ -49,11 +49,11 @@ class EmbeddedEngine:
 
     Args:
         store: the folder.
-        create: make the store if it is not there.
+        create: the first collection that is made may make the store too.
 
     Raises:
-        StoreNotFound: there is no store at that place, and none was to be made.
-        StoreReadOnly: it cannot be made there.
+        StoreNotFound: there is no store at that place, and none is to be made.
+        StoreCorrupt, StoreTooNew: what is there is no store of this version.
     """
 
     name = "embedded"
@@ -64,15 +64,13 @@ class EmbeddedEngine:
         self._finalizer = weakref.finalize(self, _close_readers, self._readers)
         with failures_named(store, "read"):
             found = (store / "store.json").is_file()
-        if not found:
-            if not create:
-                raise StoreNotFound(
-                    f"there is no store at `{store}`",
-                    hint="`vai ingest PATH` makes one, `--store DIR` names another",
-                )
-            with failures_named(store):
-                _create_store(store)
-        _check_store(store)
+        if found:
+            _check_store(store)
+        elif not create:
+            raise StoreNotFound(
+                f"there is no store at `{store}`",
+                hint="`vai ingest PATH` makes one, `--store DIR` names another",
+            )
 
     def close(self) -> None:
         """Let go of all files. The engine can still be used: it opens them again."""
@@ -100,6 +98,9 @@ class EmbeddedEngine:
                 f"`{collection}` cannot name a collection",
                 hint="use up to 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit",
             )
+        with failures_named(self.store):
+            if not (self.store / "store.json").is_file():
+                _create_store(self.store)
         folder = self.store / "collections" / collection
         with failures_named(folder):
             folder.mkdir(parents=True, exist_ok=True)
