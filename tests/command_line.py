@@ -97,6 +97,23 @@ def finished(command: list[str], *, stdin: bytes = b"", **environment: str) -> O
     return Outcome(ended.returncode, ended.stdout.decode("utf-8"), ended.stderr.decode("utf-8"))
 
 
+def complaint(outcome: Outcome, exit_code: int) -> str:
+    """The one sentence, with its hint, of a command that printed nothing else and ended with this code."""
+    lines = outcome.stderr.splitlines()
+    assert (outcome.exit_code, outcome.stdout) == (exit_code, "")
+    assert 1 <= len(lines) <= 2
+    assert lines[0].startswith("error: ")
+    assert not lines[0].endswith(".")
+    assert all(line.startswith("hint: ") for line in lines[1:])
+    return outcome.stderr
+
+
+def stored() -> dict[str, str]:
+    """Every stored text by its chunk's id."""
+    hits = vai("query", "anything", "-k", "1000", "--no-rerank", "--json").json["hits"]
+    return {hit["id"]: hit["text"] for hit in hits}
+
+
 def written(folder: Path, files: Mapping[str, str | bytes]) -> Path:
     """A folder with these files in it, besides what it held."""
     folder.mkdir(parents=True, exist_ok=True)

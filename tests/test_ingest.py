@@ -154,6 +154,8 @@ def test_other_flags_make_other_documents(
     assert counts(collection.ingest(folder, text_field="body", chunk_tokens=20)) == (0, 2, 0, 0)
     assert len(embedder.taken()) == 6
     assert all(hit.text.count("word") <= 20 for hit in collection.query("word").hits)
+    assert collection.describe().provenance.chunk_tokens == 20
+    assert counts(collection.ingest(folder, text_field="body")) == (0, 0, 2, 0), "the size of chunks stays"
 
 
 def test_what_is_gone_from_a_folder_is_removed_and_the_rest_is_not(

@@ -85,15 +85,24 @@ class _Forget:
     source: str
 
 
-_Step = _Put | _Add | _Keep | _Finish | _Note | _Forget
+@dataclass(frozen=True, slots=True)
+class _Leave:
+    """The source has been dealt with, whatever came of it."""
+
+    source: str
+    bytes: int
+
+
+_Step = _Put | _Add | _Keep | _Finish | _Note | _Forget | _Leave
 
 
 @dataclass
 class _Tally:
-    """What the report will say, as it comes to be."""
+    """What the report will say, as it comes to be; `bytes_within` is of the source that is being read."""
 
     files: int = 0
     bytes: int = 0
+    bytes_within: int = 0
     added: int = 0
     changed: int = 0
     unchanged: int = 0
@@ -135,6 +144,7 @@ def ingest(
     sources = find_sources(paths, root=root, options=read_options)
     engine.create(collection, Provenance(embedder.name, embedder.revision, embedder.dimension, chunk_tokens))
     with engine.writing(collection) as writer:
+        writer.note_chunk_tokens(chunk_tokens)
         run = _Run(writer, embedder, root, read_options, chunk_tokens, tally, progress)
         run.bring_up_to_date(sources, folders=[path for path in paths if path.is_dir()])
     return IngestReport(
@@ -177,6 +187,7 @@ class _Run:
         self._whole = True
         self._committed = time.monotonic()
         self._stored = 0
+        self._furthest = 0
 
     def bring_up_to_date(self, sources: Iterable[SourceFile | Skipped], folders: Sequence[Path]) -> None:
         """Read what is new or changed, remove what is gone from the folders, commit."""
@@ -235,8 +246,7 @@ class _Run:
                 yield _Note(replace(known, stamp=source.stamp, read_ns=read_ns))
         else:
             yield from self._plan_documents(source, made_by, read_ns)
-        self._tally.bytes += source.stamp.size
-        self._report(source.name)
+        yield _Leave(source.name, source.stamp.size)
 
     def _plan_documents(self, source: SourceFile, made_by: str, read_ns: int) -> Iterator[_Step]:
         # The digest comes before the reading: if the file changes in between, the next ingest reads it again.
@@ -331,6 +341,9 @@ class _Run:
                     self._writer.note_source(state)
                 case _Forget(name):
                     self._tally.removed += self._writer.remove_source(name)
+                case _Leave(name, size):
+                    self._tally.bytes, self._tally.bytes_within = self._tally.bytes + size, 0
+                    self._report(name)
             self._whole = between_documents
         if self._whole and time.monotonic() - self._committed > COMMIT_SECONDS:
             self._commit()
@@ -345,6 +358,7 @@ class _Run:
     def _count(self, chunks: Sequence[Chunk]) -> None:
         self._tally.chunks += len(chunks)
         self._tally.tokens += sum(chunk.tokens for chunk in chunks)
+        self._tally.bytes_within += sum(len(chunk.text) for chunk in chunks)
         self._tally.cut_off += sum(self._is_cut_off(chunk) for chunk in chunks)
         self._report(chunks[0].source)
 
@@ -390,7 +404,9 @@ class _Run:
     def _report(self, source: str) -> None:
         if self._progress is not None:
             tally = self._tally
-            self._progress(IngestProgress(source, tally.files, tally.bytes, tally.chunks, tally.tokens))
+            # A text taken out of a packed file can be longer than the file, which is no reason to go back.
+            self._furthest = max(self._furthest, tally.bytes + tally.bytes_within)
+            self._progress(IngestProgress(source, tally.files, self._furthest, tally.chunks, tally.tokens))
 
 
 def _digest_now(source: SourceFile) -> str:

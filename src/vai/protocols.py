@@ -93,6 +93,10 @@ class Reranker(Protocol):
 class Writer(Protocol):
     """One writer's session with a collection. Nothing is visible to readers before `commit`."""
 
+    def note_chunk_tokens(self, chunk_tokens: int) -> None:
+        """Record the size of chunks that is in force from now on; it becomes part of the provenance."""
+        ...
+
     def source(self, name: str) -> SourceState | None:
         """What an earlier ingest recorded of a source."""
         ...

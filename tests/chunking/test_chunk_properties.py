@@ -248,26 +248,27 @@ def numbered(module: str) -> str:
     return "".join(f"{part}Name{number}(" for number, part in enumerate(parts[:-1])) + parts[-1]
 
 
-def path_of_line(tree: ast.Module, line: int) -> tuple[str, ...]:
-    """The definitions around a line, its decorators and the comment above included."""
-    around = [
-        (first, node.name)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef | ast.FunctionDef)
-        and (first := node.lineno - 2 * len(node.decorator_list)) <= line <= (node.end_lineno or 0)
+def paths_of_lines(module: str) -> list[tuple[str, ...]]:
+    """For each line the definitions around it, to which their decorators and the comment above belong."""
+    paths: list[tuple[str, ...]] = [()] * (module.count("\n") + 1)
+    definitions = [
+        node for node in ast.walk(ast.parse(module)) if isinstance(node, ast.ClassDef | ast.FunctionDef)
     ]
-    return tuple(name for _, name in sorted(around))
+    for node in definitions:  # outer before inner
+        for line in range(node.lineno - 2 * len(node.decorator_list), (node.end_lineno or 0) + 1):
+            paths[line - 1] += (node.name,)
+    return paths
 
 
 @given(modules().map(numbered), st.sampled_from([8, 16, 40]))
 def test_the_path_of_code_is_true_for_each_of_its_lines(module: str, limit: int) -> None:
-    tree, lines = ast.parse(module), module.split("\n")
+    paths_by_line, lines = paths_of_lines(module), module.split("\n")
     for chunk in chunks_of(document(module, "code", language="python"), limit):
         assert chunk.start_line is not None and chunk.end_line is not None
         numbers = [
             number for number in range(chunk.start_line, chunk.end_line + 1) if lines[number - 1].strip()
         ]
-        paths = [path_of_line(tree, number) for number in numbers]
+        paths = [paths_by_line[number - 1] for number in numbers]
         leads = [re.search(r"(?:class|def) Name|@decorated|# What", lines[number - 1]) for number in numbers]
         for path, lead in zip(paths, leads, strict=True):
             assert path[: len(chunk.heading)] == chunk.heading or (

@@ -9,6 +9,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from command_line import Outcome, vai, written
+from vai import Collection
 
 
 def ingest(*arguments: str | Path) -> Outcome:
@@ -143,3 +144,16 @@ def test_warnings_go_to_standard_error_and_into_the_json(project: Path) -> None:
     report = ingest("docs", "--chunk-tokens", "230", "--json")
     assert len(report.json["warnings"]) == 1
     assert report.stderr == f"warning: {report.json['warnings'][0]}\n"
+
+
+def test_progress_follows_what_is_stored_also_within_one_long_file(project: Path) -> None:
+    written(
+        project, {"long.jsonl": "".join(f'{{"text": "text number {number}"}}\n' for number in range(600))}
+    )
+    seen: list[int] = []
+    with Collection.open(embedder="hashing") as collection:
+        collection.ingest("long.jsonl", progress=lambda at: seen.append(at.bytes))
+    size = (project / "long.jsonl").stat().st_size
+    assert seen == sorted(seen)
+    assert seen[-1] == size
+    assert sum(0 < at < size for at in seen) > 4

@@ -641,3 +641,12 @@ def test_vectors_that_are_not_of_unit_length_are_counted(engine: Engine) -> None
     wrong[0, 0], wrong[1, 0], wrong[2, 0] = 1.0, 2.0, np.nan
     store_documents(engine, {"a": list(wrong)})
     assert engine.check(NAME) == ["3 vectors are not of unit length"]
+
+
+def test_a_new_size_of_chunks_becomes_part_of_the_provenance(engine: Engine) -> None:
+    engine.create(NAME, PROVENANCE)
+    with engine.writing(NAME) as writer:
+        writer.note_chunk_tokens(50)
+        assert engine.provenance(NAME).chunk_tokens == PROVENANCE.chunk_tokens, "not before the commit"
+        writer.commit()
+    assert engine.provenance(NAME).chunk_tokens == engine.describe(NAME).provenance.chunk_tokens == 50

@@ -7,6 +7,7 @@ it happened.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ EPILOG = (
     "unreachable, 130 interrupted."
 )
 UNFORESEEN = 3
+NO_OUTPUT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
 
 @click.group(
@@ -124,15 +126,17 @@ def _plain(message: str) -> str:
 
 
 def _refused(error: OSError) -> int:
-    """The operating system would not do something, in most cases write our output."""
+    """The operating system would not read or write something, in most cases our output."""
     if os.environ.get("VAI_TRACEBACK"):
         raise error
-    reason = error.strerror or str(error)
     if error.filename is not None:
-        return _complain(f"`{error.filename}` cannot be read or written: {reason}", None, UNFORESEEN)
-    code = _complain(f"the output cannot be written: {reason}", None, UNFORESEEN)
-    _abandon_output()
-    return code
+        what = f"`{error.filename}` cannot be read or written"
+    elif error.errno in NO_OUTPUT:
+        what = "the output cannot be written"
+        _abandon_output()
+    else:
+        return _unforeseen(error)
+    return _complain(f"{what}: {error.strerror}", None, UNFORESEEN)
 
 
 def _unforeseen(error: Exception) -> int:

@@ -125,6 +125,9 @@ class ExactWriter:
         self._state = deepcopy(state)
         self._current: set[str] = set()
 
+    def note_chunk_tokens(self, chunk_tokens: int) -> None:
+        self._state.provenance = replace(self._state.provenance, chunk_tokens=chunk_tokens)
+
     def source(self, name: str) -> SourceState | None:
         return self._state.sources.get(name)
 

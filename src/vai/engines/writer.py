@@ -108,6 +108,12 @@ class EmbeddedWriter:
     # ── changing ──
 
     @_named
+    def note_chunk_tokens(self, chunk_tokens: int) -> None:
+        if read_meta(self._database)["chunk_tokens"] != chunk_tokens:
+            self._begin()
+            self._set_meta(chunk_tokens=chunk_tokens)
+
+    @_named
     def put(self, document: StoredDocument) -> None:
         self._begin()
         self.remove_document(document.id)
