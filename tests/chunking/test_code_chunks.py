@@ -77,6 +77,12 @@ def test_statements_between_definitions_are_under_what_holds_them() -> None:
     assert headings(chunks) == [("f",), (), ("g",)]
 
 
+def test_a_small_statement_goes_with_the_next_definition_only() -> None:
+    functions = [f"def {name}():\n    {body()}" for name in "fgh"]
+    chunks = python("\n\n".join([functions[0], "x = 1", *functions[1:]]), limit=50)
+    assert headings(chunks) == [("f",), (), ("h",)]
+
+
 def test_definitions_under_conditions_are_found() -> None:
     chunks = python(
         f"""

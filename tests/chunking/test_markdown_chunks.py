@@ -90,6 +90,8 @@ def test_neighbouring_sections_of_more_than_a_few_words_stay_apart() -> None:
 def test_short_sections_of_different_parents_stay_apart() -> None:
     chunks = markdown("# A", sentence(38), "## B", "two", "# C", "## D", "two", "## E", sentence(36))
     assert headings(chunks) == [("A",), ("A", "B"), ("C", "D"), ("C", "E")]
+    chunks = markdown("# A", sentence(38), "## B", "two", "# C", "two", "# D", sentence(38))
+    assert headings(chunks) == [("A",), ("A", "B"), ("C",), ("D",)]
 
 
 def test_a_heading_is_not_parted_from_its_text() -> None:
@@ -114,6 +116,7 @@ def test_a_heading_is_not_parted_from_its_text() -> None:
         ("# `code()` and [a link](http://x.org/y)", "code() and a link"),
         ("# ![logo](x.png) A [b][c] **bold** *it* {#anchor}", "logo A b bold it"),
         ("# __init__ and snake_case \\_ <em>x</em> 2 * 3 * 4", "__init__ and snake_case _ x 2 * 3 * 4"),
+        ("# call(*args, timeout=None, **options)", "call(*args, timeout=None, **options)"),
         ("A\n===", "A"),
         ("A `b`\n---", "A b"),
         ("A\nb\n---", "A b"),

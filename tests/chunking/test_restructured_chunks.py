@@ -117,6 +117,10 @@ def test_a_block_ends_where_the_text_is_indented_less() -> None:
     assert sizes(chunks) == [21, 24]
 
 
+def test_an_indented_block_may_begin_a_chunk() -> None:
+    assert sizes(restructured(sentence(30), "  .. code:: sh\n\n    one two three four five")) == [30, 11]
+
+
 def test_a_block_that_is_too_long_is_cut_inside() -> None:
     lines = "\n".join(f"    {words(8)}" for _ in range(10))
     assert max(sizes(restructured(f"Example::\n\n{lines}"))) <= 40
@@ -126,4 +130,4 @@ def test_a_block_that_is_too_long_is_cut_inside() -> None:
 def test_a_note_is_text_and_no_block() -> None:
     note = f".. note::\n\n   {sentence(16)}\n\n   {sentence(16)}"
     assert sizes(restructured(sentence(20), note)) == [20, 37]
-    assert sizes(restructured(note, sentence(20))) == [37, 20]
+    assert sizes(restructured(note, sentence(4))) == [21, 20]

@@ -29,7 +29,6 @@ _SENTENCE = re.compile(
 _WORD = re.compile(r"\s++")
 _PART_OF_WORD = re.compile(r"[,;:/&|)\]}>，、；：](?=\S)")
 _ITEM = re.compile(r"(?:[-*+•]|\d{1,4}[.)]|[a-z][.)])[ \t]")
-_SENTENCE_ENDS = frozenset(".!?:;…。！？")
 _CLOSING_MARKS = "\"'”’»)]」』）*_`"
 _ENDS_BLOCK = re.compile(r"[)\]}]|(?:else|elif|except|finally|catch|end)\b")
 _MOST_INDENTED = 90
@@ -156,14 +155,11 @@ class Cutter:
             rank = _ITEMS if in_block else _BLANK
         elif not self._is_code and _ITEM.match(self._text, after):
             rank = _ITEMS
-        elif stands_alone or in_block or self._ends_sentence(before, after):
+        elif stands_alone or in_block:
             rank = _LINES
         else:
             return _WRAPPED
         return (max(rank, _LINES) if before == ":" else rank) + indent
-
-    def _ends_sentence(self, before: str, after: int) -> bool:
-        return before in _SENTENCE_ENDS and not self._text[after].islower()
 
     def _words(self, window: _Window) -> Iterator[_Cut]:
         for rank, pattern in ((_WORDS, _WORD), (_WORD_PARTS, _PART_OF_WORD)):

@@ -32,7 +32,7 @@ _INLINE = (
     (re.compile(r"[ \t]*\{[ \t]*[#.:][^{}]*\}$"), ""),  # {#anchor}
     (re.compile(r"!?\[([^\[\]]*)\](?:\([^()]*\)|\[[^\[\]]*\])"), r"\1"),  # links, images
     (re.compile(r"</?(?:a|b|br|code|em|i|img|kbd|small|span|strong|sub|sup)\b[^<>]*>", re.IGNORECASE), ""),
-    (re.compile(r"(\*{1,3})(?=\S)([^*]*)(?<=\S)\1"), r"\2"),
+    (re.compile(r"(?<![\w*])(\*{1,3})(?=[^\s*])([^*]+)(?<=[^\s*])\1(?![\w*])"), r"\2"),  # not f(*a, **b)
     (re.compile(r"`+"), ""),
     (re.compile(r"\\([!-/:-@\[-`{-~])"), r"\1"),
 )
