@@ -32,8 +32,8 @@ from measuring.judging import (
 from measuring.machine import describe, provenance
 from measuring.metrics import Gain, Values, gain
 from measuring.report import save, say, table
-from vai import Collection, Loading, Reranker, Settings, open_reranker
-from vai.models.catalog import DEFAULT_RERANKER, core_count
+from vai import Collection, Reranker, Settings, open_reranker
+from vai.models.catalog import DEFAULT_RERANKER
 from vai.types import Json, as_json
 
 NO_TITLE = "(no such field)"
@@ -59,7 +59,7 @@ def main() -> None:
     """Measure every set, print the tables, write the file."""
     options = parsed_options()
     locations = find_sets(options.data, options.sets)
-    reranker = open_reranker(options.rerank_model, Loading(core_count(), bulk=True))
+    reranker = open_reranker(options.rerank_model)
     blends = options.blends or sorted({0.0, reranker.blend})
     with ExitStack() as stack:
         workspace = options.store or Path(stack.enter_context(tempfile.TemporaryDirectory()))

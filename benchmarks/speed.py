@@ -22,8 +22,7 @@ from measuring.reading import PAIR_QUESTIONS, WARM_UP, cold_query, look_up, pair
 from measuring.report import comparison_json, comparison_table, percentile_table, save, say
 from measuring.sampling import Comparison, Percentiles
 from measuring.writing import fill, ingest, unchanged_reingest
-from vai import Collection, Loading, Settings, open_embedder
-from vai.models.catalog import DEFAULT_EMBEDDER, core_count
+from vai import Collection, Settings, open_embedder
 from vai.types import Json, as_json
 
 PARTS = ("ingest", "cold", "warm", "reingest", "pairs")
@@ -48,7 +47,7 @@ def main() -> None:
         workspace = workspace.resolve()
         workspace.mkdir(parents=True, exist_ok=True)
         say(f"building a corpus of {options.chunks:,} chunks")
-        embedder = open_embedder(DEFAULT_EMBEDDER, Loading(core_count()))
+        embedder = open_embedder()
         corpus = build_corpus(options.corpus, workspace, embedder, options.chunks)
         say(f"{corpus.documents:,} documents, {len(corpus.chunks):,} chunks")
         results = measured(options, corpus, workspace)

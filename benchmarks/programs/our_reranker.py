@@ -1,4 +1,4 @@
-"""The bundled reranker at work, prepared for bulk: reads the job's pairs once for every line on standard input.
+"""The bundled reranker at work: reads the job's pairs once for every line on standard input.
 
     python our_reranker.py JOB
 
@@ -18,7 +18,7 @@ import vai
 def main(job_file: str) -> None:
     """Work until standard input ends."""
     job = json.loads(Path(job_file).read_text(encoding="utf-8"))
-    reranker = vai.open_reranker(job["model"], vai.Loading(job["threads"], bulk=True))
+    reranker = vai.open_reranker(job["model"], threads=job["threads"])
     reranker.score(job["questions"][0]["query"], job["questions"][0]["passages"])
     print(json.dumps({"model": reranker.name, "vai": vai.__version__}), flush=True)
     for _ in sys.stdin:

@@ -13,7 +13,7 @@ Nothing heavy is imported before it is needed.
 from vai._version import __version__
 from vai.collection import Collection, list_collections
 from vai.errors import VaiError
-from vai.models.catalog import Loading, known_models, open_embedder, open_reranker
+from vai.models.catalog import known_models, open_embedder, open_reranker
 from vai.protocols import Embedder, Engine, Reranker
 from vai.reranking import rerank
 from vai.settings import Settings
@@ -44,7 +44,6 @@ __all__ = [
     "Hit",
     "IngestProgress",
     "IngestReport",
-    "Loading",
     "QueryResponse",
     "Reading",
     "RerankResponse",

@@ -15,8 +15,6 @@ from vai.errors import CollectionNotFound, EmbedderMismatch, InvalidSettings, Un
 from vai.models.catalog import (
     DEFAULT_EMBEDDER,
     DEFAULT_RERANKER,
-    Loading,
-    core_count,
     open_embedder,
     open_reranker,
 )
@@ -181,7 +179,7 @@ class Collection:
         if not 0 < max_file_mb < math.inf:
             raise InvalidSettings(f"--max-file-mb must be a number of megabytes above 0: {max_file_mb:g}")
         known = self._known()
-        embedder = self._open_embedder(known, bulk=True)
+        embedder = self._open_embedder(known)
         made_with = known.chunk_tokens if known else self._settings.chunk_tokens
         size = (made_with or DEFAULT_CHUNK_TOKENS) if chunk_tokens is None else chunk_tokens
         _check_chunk_tokens(size, embedder)
@@ -271,7 +269,7 @@ class Collection:
             raise InvalidSettings(f"--blend must be from 0 to 1: {share:g}")
         known = self._engine.provenance(self._name)
         loading = self._start_opening_reranker(rerank_model, rerank)
-        embedder = self._open_embedder(known, bulk=False)
+        embedder = self._open_embedder(known)
         reranker = loading.result() if loading else None
         for text in texts:
             yield query(
@@ -296,10 +294,7 @@ class Collection:
         except CollectionNotFound:
             return None
 
-    def _loading(self, *, bulk: bool) -> Loading:
-        return Loading(threads=self._settings.threads or core_count(), bulk=bulk)
-
-    def _open_embedder(self, known: Provenance | None, *, bulk: bool) -> Embedder:
+    def _open_embedder(self, known: Provenance | None) -> Embedder:
         """The embedder that was named, else the collection's, else the settings', else the bundled one.
 
         Raises:
@@ -311,7 +306,7 @@ class Collection:
             if known is not None and name != known.embedder:
                 raise _mismatch(self._name, known, name)
             try:
-                self._embedder = open_embedder(name, self._loading(bulk=bulk))
+                self._embedder = open_embedder(name, threads=self._settings.threads)
             except UnknownModel as error:
                 raise (error if known is None else _not_here(self._name, known)) from error
         embedder = self._embedder
@@ -334,7 +329,9 @@ class Collection:
         wished = (named, self._reranker_name, self._settings.rerank_model, DEFAULT_RERANKER)
         name = next(name for name in wished if name is not None)
         if name not in self._rerankers:
-            self._rerankers[name] = _in_background(lambda: open_reranker(name, self._loading(bulk=False)))
+            self._rerankers[name] = _in_background(
+                lambda: open_reranker(name, threads=self._settings.threads)
+            )
         return self._rerankers[name]
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from vai.collection import Collection, list_collections
 from vai.errors import StoreNotFound, VaiError
-from vai.models.catalog import Loading, bundled_manifests, core_count, open_embedder, open_reranker
+from vai.models.catalog import bundled_manifests, core_count, open_embedder, open_reranker
 from vai.models.manifest import Manifest, damaged_files
 from vai.settings import Settings, load_settings
 from vai.types import CollectionInfo
@@ -113,11 +113,11 @@ def _models() -> Iterator[Finding]:
 
 def _probe(manifest: Manifest) -> float:
     """What the model makes of the question and passage in its manifest: a similarity, or a logit."""
-    probe, loading = manifest.probe, Loading(threads=1)
+    probe = manifest.probe
     if manifest.kind == "embedder":
-        embedder = open_embedder(manifest.name, loading)
+        embedder = open_embedder(manifest.name, threads=1)
         return float(embedder.embed_query(probe.query) @ embedder.embed_documents([probe.passage])[0])
-    reading = open_reranker(manifest.name, loading).score(probe.query, [probe.passage])
+    reading = open_reranker(manifest.name, threads=1).score(probe.query, [probe.passage])
     return float((reading.relevance if reading.logits is None else reading.logits)[0])
 
 

@@ -83,6 +83,11 @@ def test_a_small_statement_goes_with_the_next_definition_only() -> None:
     assert headings(chunks) == [("f",), (), ("h",)]
 
 
+def test_a_small_definition_does_not_go_with_a_large_one() -> None:
+    chunks = python(f"def f(): pass\n\ndef g():\n    {body()}\n\ndef h():\n    {body()}", limit=50)
+    assert headings(chunks) == [("f",), ("g",), ("h",)]
+
+
 def test_definitions_under_conditions_are_found() -> None:
     chunks = python(
         f"""

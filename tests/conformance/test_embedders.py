@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from vai.arrays import Vector
-from vai.models.catalog import DEFAULT_EMBEDDER, Loading, open_embedder
+from vai.models.catalog import DEFAULT_EMBEDDER, open_embedder
 from vai.protocols import Embedder
 
 TEXTS = (
@@ -30,7 +30,7 @@ relaxed = settings(max_examples=25, suppress_health_check=[HealthCheck.function_
 @pytest.fixture(scope="module", params=[DEFAULT_EMBEDDER, "hashing"])
 def embedder(request: pytest.FixtureRequest) -> Embedder:
     """Every embedder, loaded once."""
-    return open_embedder(request.param, Loading(threads=2))
+    return open_embedder(request.param, threads=2)
 
 
 def test_it_says_who_it_is_and_what_it_takes(embedder: Embedder) -> None:

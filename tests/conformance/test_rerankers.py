@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vai.arrays import Vector
-from vai.models.catalog import DEFAULT_RERANKER, Loading, open_reranker
+from vai.models.catalog import DEFAULT_RERANKER, open_reranker
 from vai.models.voyage import VoyageReranker
 from vai.protocols import Reranker
 from vai.types import Reading
@@ -49,7 +49,7 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
             yield Case(voyage, too_long=60_000, limits_query=True)
             voyage.close()
     else:
-        reranker = open_reranker(request.param, Loading(threads=2))
+        reranker = open_reranker(request.param, threads=2)
         yield Case(reranker, too_long=1_000, limits_query=request.param == DEFAULT_RERANKER)
 
 

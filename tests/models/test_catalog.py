@@ -10,7 +10,6 @@ from vai.errors import KeyMissing, UnknownModel
 from vai.models.catalog import (
     DEFAULT_EMBEDDER,
     DEFAULT_RERANKER,
-    Loading,
     bundled_manifests,
     core_count,
     is_remote,
@@ -19,8 +18,6 @@ from vai.models.catalog import (
     open_reranker,
 )
 from vai.models.voyage import RERANK_MODELS
-
-LOADING = Loading(threads=1)
 
 
 def test_bundled_models_come_first_then_remote_ones_then_those_for_tests() -> None:
@@ -39,11 +36,11 @@ def test_every_model_that_is_listed_can_be_opened_by_its_name(monkeypatch: pytes
     monkeypatch.setenv("VOYAGE_BASE_URL", "http://127.0.0.1:9/v1")
     for info in known_models():
         if info.kind == "embedder":
-            embedder = open_embedder(info.name, LOADING)
+            embedder = open_embedder(info.name)
             assert (embedder.name, embedder.dimension) == (info.name, info.dimension)
             assert (embedder.max_tokens, embedder.languages) == (info.max_tokens, info.languages)
         else:
-            reranker = open_reranker(info.name, LOADING)
+            reranker = open_reranker(info.name)
             assert (reranker.name, reranker.languages) == (info.name, info.languages)
             assert info.dimension is None
 
@@ -65,27 +62,27 @@ def test_a_name_that_is_no_remote_models_is_not_remote(name: str) -> None:
 
 def test_an_unknown_model_is_named_with_the_nearest_there_is() -> None:
     with pytest.raises(UnknownModel, match="no embedder called `all-minilm-l6`") as caught:
-        open_embedder("all-minilm-l6", LOADING)
+        open_embedder("all-minilm-l6")
     assert caught.value.hint == "did you mean `all-MiniLM-L6-v2`? `vai models` lists what can be named"
     with pytest.raises(UnknownModel, match=r"no reranker called `rerank-2\.6`") as caught:
-        open_reranker("rerank-2.6", LOADING)
+        open_reranker("rerank-2.6")
     assert "did you mean `rerank-2" in str(caught.value.hint)
     with pytest.raises(UnknownModel, match="no reranker called `qqq`") as caught:
-        open_reranker("qqq", LOADING)
+        open_reranker("qqq")
     assert caught.value.hint == "`vai models` lists what can be named"
 
 
 def test_an_embedder_is_no_reranker_and_the_other_way_round() -> None:
     with pytest.raises(UnknownModel, match="no reranker called `all-MiniLM-L6-v2`"):
-        open_reranker("all-MiniLM-L6-v2", LOADING)
+        open_reranker("all-MiniLM-L6-v2")
     with pytest.raises(UnknownModel, match="no embedder called `vai-reranker-mini`"):
-        open_embedder("vai-reranker-mini", LOADING)
+        open_embedder("vai-reranker-mini")
 
 
 def test_a_remote_model_without_a_key_is_a_missing_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VOYAGE_API_KEY", raising=False)
     with pytest.raises(KeyMissing, match=r"`rerank-2\.5`.*VOYAGE_API_KEY is not set"):
-        open_reranker("rerank-2.5", LOADING)
+        open_reranker("rerank-2.5")
 
 
 def test_cores_are_those_that_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,13 +28,13 @@ PASSAGES = ("atexit runs functions when the interpreter exits", "bread and butte
 @pytest.fixture(scope="module")
 def embedder() -> OnnxEmbedder:
     """The bundled embedder."""
-    return OnnxEmbedder(EMBEDDER, threads=2, bulk=False)
+    return OnnxEmbedder(EMBEDDER, threads=2)
 
 
 @pytest.fixture(scope="module")
 def reranker() -> OnnxReranker:
     """The bundled reranker."""
-    return OnnxReranker(RERANKER, threads=2, bulk=False)
+    return OnnxReranker(RERANKER, threads=2)
 
 
 @pytest.fixture
@@ -68,13 +68,8 @@ def test_a_query_is_embedded_as_a_document_is(embedder: OnnxEmbedder) -> None:
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_how_many_threads_there_are_changes_no_vector(embedder: OnnxEmbedder, threads: int) -> None:
-    other = OnnxEmbedder(EMBEDDER, threads=threads, bulk=False)
+    other = OnnxEmbedder(EMBEDDER, threads=threads)
     assert np.array_equal(other.embed_documents(PASSAGES), embedder.embed_documents(PASSAGES))
-
-
-def test_preparing_for_bulk_work_changes_nothing_that_matters(embedder: OnnxEmbedder) -> None:
-    prepared = OnnxEmbedder(EMBEDDER, threads=2, bulk=True)
-    assert prepared.embed_documents(PASSAGES) == pytest.approx(embedder.embed_documents(PASSAGES), abs=0.02)
 
 
 @given(
@@ -119,7 +114,7 @@ def test_relevance_is_the_logit_through_the_logistic_curve_of_the_card(reranker:
 
 
 def test_without_a_calibration_the_curve_is_the_plain_one_and_it_says_so() -> None:
-    plain = OnnxReranker(replace(RERANKER, calibration=None), threads=1, bulk=False)
+    plain = OnnxReranker(replace(RERANKER, calibration=None), threads=1)
     reading = plain.score("when does the interpreter exit", PASSAGES)
     assert not plain.calibrated
     assert reading.logits is not None
@@ -154,7 +149,7 @@ def test_a_query_of_which_no_token_is_left_was_seen_whole(reranker: OnnxReranker
 
 
 def test_a_deadline_in_the_middle_leaves_the_rest_unread(clock: list[float]) -> None:
-    one_by_one = OnnxReranker(RERANKER, threads=1, bulk=False)
+    one_by_one = OnnxReranker(RERANKER, threads=1)
     clock += [1.0, 2.0, 3.0]
     reading = one_by_one.score("bread", ["bread and butter", *PASSAGES[:2]], deadline=2.0)
     assert reading.logits is not None
@@ -187,7 +182,7 @@ def test_a_model_that_cannot_be_loaded_is_named(folder: Path, name: str, content
     if content is not None:
         (folder / name).write_bytes(content)
     with pytest.raises(StoreCorrupt, match="`all-MiniLM-L6-v2` cannot be loaded") as caught:
-        OnnxEmbedder(read_manifest(folder), threads=1, bulk=False)
+        OnnxEmbedder(read_manifest(folder), threads=1)
     assert "install vai again" in str(caught.value.hint)
     load_tokenizer.cache_clear()
 
@@ -199,5 +194,5 @@ def test_a_tokenizer_of_another_kind_of_model_is_named(folder: Path) -> None:
     described["post_processor"] = None
     (folder / "tokenizer.json").write_text(json.dumps(described), encoding="utf-8")
     with pytest.raises(StoreCorrupt, match=r"the tokenizer has no \[CLS\] token"):
-        OnnxEmbedder(read_manifest(folder), threads=1, bulk=False)
+        OnnxEmbedder(read_manifest(folder), threads=1)
     load_tokenizer.cache_clear()

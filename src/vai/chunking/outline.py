@@ -208,4 +208,9 @@ def sections_within(text: str, definitions: Iterable[Definition]) -> list[Sectio
         start = first_text(text, definition.start)
         sections.append(Section(start, first_text(text, definition.body), path, len(opened)))
     close(None)
-    return sections
+    stops = [section.start for section in sections[1:]] + [len(text)]
+    return [
+        section
+        for section, stop in zip(sections, stops, strict=True)
+        if not section.resumed or not is_blank(text, section.start, stop)
+    ]

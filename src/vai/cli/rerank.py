@@ -16,14 +16,12 @@ from vai.cli.inputs import STANDARD_INPUT, input_name, read_input
 from vai.cli.options import json_option, note, quiet_option, warn, whole_number, with_bundled_reranker
 from vai.cli.output import print_json
 from vai.errors import InvalidSettings, KeyMissing
-from vai.models.catalog import DEFAULT_RERANKER, Loading, core_count, open_reranker
+from vai.models.catalog import DEFAULT_RERANKER, open_reranker
 from vai.reranking import checked_query
 from vai.reranking import rerank as reranked
 
 LARGEST_INPUT = 64_000_000
 """Bytes of documents to rerank."""
-MANY = 200
-"""Documents from which it pays to prepare a model for bulk work."""
 _ARRAY = re.compile(r'\s*\[\s*["{\[\]]')
 _OBJECT = re.compile(r'\s*\{\s*["}]')
 """How JSON begins, and a line of text like "[1] see below" does not."""
@@ -72,7 +70,7 @@ def rerank(
     # An argument, or an escape in JSON, can hold half a character that no model could read.
     texts = [mended(text) for text in documents or _read_documents(documents_file)]
     try:
-        reranker = open_reranker(model, Loading(core_count(), bulk=len(texts) > MANY))
+        reranker = open_reranker(model)
     except KeyMissing as error:
         works = with_bundled_reranker(arguments, "-m", "--model")
         error.hint = f"{error.hint}; without one, this works: {works}"

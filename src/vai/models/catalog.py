@@ -36,14 +36,6 @@ class ModelInfo:
     licence: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Loading:
-    """How local models are to be run: `threads` at a time, prepared for `bulk` work or for a quick start."""
-
-    threads: int
-    bulk: bool = False
-
-
 def core_count() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -58,23 +50,23 @@ def bundled_manifests() -> list[Manifest]:
     ]
 
 
-def open_embedder(name: str, loading: Loading) -> Embedder:
-    """The embedder of that name, loaded.
+def open_embedder(name: str = DEFAULT_EMBEDDER, *, threads: int | None = None) -> Embedder:
+    """The embedder of that name, loaded; a local one reads `threads` texts at a time, one a core by default.
 
     Raises:
         UnknownModel: there is none.
     """
-    return _opener(_embedders(), name, "embedder")(loading)
+    return _opener(_embedders(), name, "embedder")(threads or core_count())
 
 
-def open_reranker(name: str, loading: Loading) -> Reranker:
-    """The reranker of that name, loaded; a remote one is not called yet.
+def open_reranker(name: str = DEFAULT_RERANKER, *, threads: int | None = None) -> Reranker:
+    """The reranker of that name, loaded, as `open_embedder`; a remote one is not called yet.
 
     Raises:
         UnknownModel: there is none.
         KeyMissing: it is a remote model whose key is not set.
     """
-    return _opener(_rerankers(), name, "reranker")(loading)
+    return _opener(_rerankers(), name, "reranker")(threads or core_count())
 
 
 def is_remote(name: str) -> bool:
@@ -123,11 +115,11 @@ def known_models() -> list[ModelInfo]:
     return [*local, *remote, *fakes]
 
 
-def _embedders() -> dict[str, Callable[[Loading], Embedder]]:
+def _embedders() -> dict[str, Callable[[int], Embedder]]:
     return {DEFAULT_EMBEDDER: _bundled_embedder, "hashing": _hashing}
 
 
-def _rerankers() -> dict[str, Callable[[Loading], Reranker]]:
+def _rerankers() -> dict[str, Callable[[int], Reranker]]:
     from vai.models.voyage import RERANK_MODELS
 
     return {
@@ -137,9 +129,7 @@ def _rerankers() -> dict[str, Callable[[Loading], Reranker]]:
     }
 
 
-def _opener(
-    openers: Mapping[str, Callable[[Loading], Part]], name: str, kind: str
-) -> Callable[[Loading], Part]:
+def _opener(openers: Mapping[str, Callable[[int], Part]], name: str, kind: str) -> Callable[[int], Part]:
     if name in openers:
         return openers[name]
     nearest = difflib.get_close_matches(name, openers, n=1, cutoff=0.5)
@@ -149,20 +139,20 @@ def _opener(
     )
 
 
-def _bundled_embedder(loading: Loading) -> Embedder:
+def _bundled_embedder(threads: int) -> Embedder:
     from vai.models.onnx import OnnxEmbedder
 
-    return OnnxEmbedder(read_manifest(BUNDLED / DEFAULT_EMBEDDER), threads=loading.threads, bulk=loading.bulk)
+    return OnnxEmbedder(read_manifest(BUNDLED / DEFAULT_EMBEDDER), threads=threads)
 
 
-def _bundled_reranker(loading: Loading) -> Reranker:
+def _bundled_reranker(threads: int) -> Reranker:
     from vai.models.onnx import OnnxReranker
 
-    return OnnxReranker(read_manifest(BUNDLED / DEFAULT_RERANKER), threads=loading.threads, bulk=loading.bulk)
+    return OnnxReranker(read_manifest(BUNDLED / DEFAULT_RERANKER), threads=threads)
 
 
-def _voyage(name: str) -> Callable[[Loading], Reranker]:
-    def opened(_: Loading) -> Reranker:
+def _voyage(name: str) -> Callable[[int], Reranker]:
+    def opened(_: int) -> Reranker:
         from vai.models.voyage import open_voyage_reranker
 
         return open_voyage_reranker(name, os.environ)
@@ -170,13 +160,13 @@ def _voyage(name: str) -> Callable[[Loading], Reranker]:
     return opened
 
 
-def _hashing(_: Loading) -> Embedder:
+def _hashing(_: int) -> Embedder:
     from vai.models.fakes import HashingEmbedder
 
     return HashingEmbedder()
 
 
-def _word_overlap(_: Loading) -> Reranker:
+def _word_overlap(_: int) -> Reranker:
     from vai.models.fakes import WordOverlapReranker
 
     return WordOverlapReranker()
