@@ -35,9 +35,8 @@ class Measure:
         return bisect_right(self._ends, end) - bisect_right(self._ends, start)
 
     def fits(self, start: int, end: int) -> bool:
-        """Whether the stretch can be one chunk. A single character always can: it cannot be cut."""
-        length = end - start
-        return length <= 1 or (length <= self._longest and self.count(start, end) <= self._limit)
+        """Whether the stretch can be one chunk."""
+        return end - start <= self._longest and self.count(start, end) <= self._limit
 
     def reach(self, start: int) -> int:
         """The furthest offset at which a chunk from `start` can end, at least `start + 1`."""

@@ -113,7 +113,7 @@ def _blocks(lines: str) -> Iterator[Span]:
             if found["grid"] or found["simple"]
             else _indented_end(lines, start, found)
         )
-        if end is not None and end > found.end():
+        if end is not None:
             yield start, end
         position = max(found.end() + 1, end or 0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_STRUCTURE = re.compile(r"^(?=#{1,6}(?:\s|$)|`{3}|~{3}|=+\s*$)", re.MULTILINE)
+_STRUCTURE = re.compile(r"^(?=#{1,6}(?:\s|$)|`{3}|~{3}|(?<=[^\n]\n)(?:=+|-+)[ \t]*$)", re.MULTILINE)
 _BACKTICKS = re.compile(r"`{3,}")
 
 
