@@ -14,7 +14,7 @@ import pytest
 
 from command_line import VAI, finished, installed, vai, written
 from vai._version import __version__
-from vai.ingest import BATCH_CHUNKS
+from vai.ingest.steps import BATCH_CHUNKS
 
 OVERLAP = ("--rerank-model", "word-overlap")
 

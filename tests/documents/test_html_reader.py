@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from document_samples import read_one, refusal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from document_samples import read_one, refusal
 from vai.documents.html import read_page
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from document_samples import fill, found
 
+from document_samples import fill, found
 from vai.documents.patterns import rule
 
 

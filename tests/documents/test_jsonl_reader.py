@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from document_samples import fill, read, refusal, source
 from hypothesis import given
 from hypothesis import strategies as st
 
+from document_samples import fill, read, refusal, source
 from vai.documents import ReadOptions, read_documents
 from vai.documents.jsonl import MAX_LINE, read_lines, read_list
 from vai.documents.records import NAMED_EACH, Broken, Record

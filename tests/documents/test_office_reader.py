@@ -8,8 +8,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from document_samples import docx, fill, pdf, read_one, refusal, zipped
 
+from document_samples import docx, fill, pdf, read_one, refusal, zipped
 from vai.documents import office
 from vai.documents.docx import restored, with_stand_ins
 from vai.documents.outline import Outline

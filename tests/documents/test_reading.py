@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from document_samples import DEFAULTS, fill, source
 
+from document_samples import DEFAULTS, fill, source
 from vai.documents import ReadOptions, SourceFile, formats, read_documents, recipe
 from vai.documents.reading import VERSIONS
 from vai.types import Document, Skipped

@@ -5,10 +5,10 @@ import io
 from pathlib import Path
 
 import pytest
-from document_samples import fill, read, refusal, source
 from hypothesis import given
 from hypothesis import strategies as st
 
+from document_samples import fill, read, refusal, source
 from vai.documents import ReadOptions, read_documents
 from vai.documents.records import Record
 from vai.documents.tables import read_rows

@@ -4,10 +4,10 @@ import codecs
 from pathlib import Path
 
 import pytest
-from document_samples import read, read_one, refusal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from document_samples import read, read_one, refusal
 from vai.documents.decoding import BINARY_PREFIX, decode, mended
 from vai.documents.frontmatter import front_matter
 from vai.documents.source import Unfit

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from document_samples import fill, found
 
+from document_samples import fill, found
 from vai.documents import ReadOptions, SourceFile, find_sources, source_name
 from vai.errors import PathNotFound
 from vai.types import Skipped, Stamp

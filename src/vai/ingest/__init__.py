@@ -1,0 +1,129 @@
+"""The write path: files → documents → chunks → vectors → collection.
+
+    find sources ─ unchanged? ─ read ─ unchanged? ─ chunk ─┐ plan.py: steps in the order they are to be stored
+    ┌──────────────────────────────────────────────────────┘
+    └ group into batches ─ embed, one batch ahead ─ store ─ commit every few seconds        storing.py
+
+Only whole documents are ever committed. A source is recorded as ingested after its last document.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from vai.arrays import Matrix
+from vai.documents import ReadOptions, find_sources, source_name
+from vai.errors import DuplicateId, Interrupted, RemoteFailure
+from vai.ingest.plan import Plan
+from vai.ingest.steps import Add, Step, Tally, batches
+from vai.ingest.storing import Storing
+from vai.protocols import Embedder, Engine, Writer
+from vai.types import IngestProgress, IngestReport, Provenance
+
+
+def ingest(
+    paths: Sequence[Path],
+    *,
+    engine: Engine,
+    collection: str,
+    embedder: Embedder,
+    root: Path,
+    read_options: ReadOptions,
+    chunk_tokens: int,
+    progress: Callable[[IngestProgress], None] | None = None,
+) -> IngestReport:
+    """Bring a collection up to date with files and folders.
+
+    Args:
+        paths: files and folders, of which folders also lose what is gone from them.
+        root: what the ids of documents are relative to.
+        progress: called after every batch, and for every source that has been dealt with.
+
+    Raises:
+        PathNotFound: one of the paths is not there; nothing was done.
+        DuplicateId: two sources claim one document id; everything before the second is stored.
+        Interrupted: the user stopped it; what was stored stays, and running it again does the rest.
+        StoreBusy, StoreFull, StoreReadOnly: the collection cannot be written to.
+        RemoteFailure: the embedder is remote and did not answer; what came before is stored.
+    """
+    began = time.monotonic()
+    tally = Tally()
+    sources = find_sources(paths, root=root, options=read_options)
+    engine.create(collection, Provenance(embedder.name, embedder.revision, embedder.dimension, chunk_tokens))
+    with engine.writing(collection) as writer:
+        writer.note_chunk_tokens(chunk_tokens)
+        plan = Plan(writer, embedder, read_options, chunk_tokens, tally)
+        storing = Storing(writer, embedder, root, tally, progress)
+        try:
+            for steps, vectors in _embedded(batches(plan.steps(sources)), embedder):
+                storing.store(steps, vectors)
+            for folder in paths:
+                if folder.is_dir():
+                    tally.removed += _remove_gone(folder, root, writer, plan)
+            storing.commit_whole_documents()
+        except (DuplicateId, RemoteFailure):
+            storing.commit_whole_documents()
+            raise
+        except KeyboardInterrupt as interruption:
+            storing.commit_whole_documents()
+            raise Interrupted(
+                f"stopped; new or changed documents that are stored: {storing.stored:,}",
+                hint="run the same command again to do the rest",
+            ) from interruption
+    return IngestReport(
+        collection=collection,
+        files=tally.files,
+        added=tally.added,
+        changed=tally.changed,
+        unchanged=tally.unchanged,
+        removed=tally.removed,
+        chunks=tally.chunks,
+        tokens=tally.tokens,
+        seconds=time.monotonic() - began,
+        skipped=tuple(tally.skipped),
+        warnings=_warnings(tally, embedder),
+    )
+
+
+def _embedded(groups: Iterable[list[Step]], embedder: Embedder) -> Iterator[tuple[list[Step], Matrix]]:
+    """The groups with the vectors of their chunks, in order, while the next one is already being embedded."""
+    with ThreadPoolExecutor(1, thread_name_prefix="vai-embed") as pool:
+        ahead: tuple[list[Step], Future[Matrix]] | None = None
+        for steps in groups:
+            passages = [chunk.passage for step in steps if isinstance(step, Add) for chunk in step.chunks]
+            future = pool.submit(embedder.embed_documents, passages)
+            if ahead is not None:
+                yield ahead[0], ahead[1].result()
+            ahead = steps, future
+        if ahead is not None:
+            yield ahead[0], ahead[1].result()
+
+
+def _remove_gone(folder: Path, root: Path, writer: Writer, plan: Plan) -> int:
+    """Remove what was ingested from below a folder and is not there any more; returns how many documents."""
+    name = source_name(folder, root)
+    prefix = "" if name in {"", "."} else f"{name}/"
+    removed = 0
+    for source in writer.sources_under(prefix):
+        outside = not prefix and Path(source).is_absolute()
+        if not outside and not plan.knows(source):
+            removed += writer.remove_source(source)
+    return removed
+
+
+def _warnings(tally: Tally, embedder: Embedder) -> tuple[str, ...]:
+    warnings = []
+    if tally.foreign:
+        warnings.append(
+            f"documents that do not look like a language that {embedder.name} was trained for "
+            f"({', '.join(embedder.languages)}), and may not be found: {tally.foreign:,}"
+        )
+    if tally.cut_off:
+        warnings.append(
+            f"chunks that are with their headings longer than the {embedder.max_tokens} tokens that "
+            f"{embedder.name} reads, and were embedded without their ends: {tally.cut_off:,}"
+        )
+    return tuple(warnings)

@@ -1,0 +1,99 @@
+"""What an ingest does to a collection, step by step, and what it counts on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from vai.types import Chunk, Skipped, SourceState, StoredDocument
+
+BATCH_CHUNKS = 128
+"""Chunks embedded at a time: some seconds of work for a small model, so little is lost by an interruption."""
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Begin a document anew."""
+
+    document: StoredDocument
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Chunks of the document last put; `last` says that it has no more."""
+
+    chunks: Sequence[Chunk]
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """A stored document that has not changed."""
+
+    document: StoredDocument
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The source has been read to its end."""
+
+    state: SourceState
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """The source has not changed, but its stamp has."""
+
+    state: SourceState
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The source holds nothing to find any more."""
+
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The source has been dealt with, whatever came of it."""
+
+    source: str
+    bytes: int
+
+
+Step = Put | Add | Keep | Finish | Note | Forget | Leave
+
+
+def batches(steps: Iterable[Step]) -> Iterator[list[Step]]:
+    """Steps in groups that hold `BATCH_CHUNKS` chunks or a little more, or as many steps without chunks."""
+    batch: list[Step] = []
+    weight = 0
+    for step in steps:
+        batch.append(step)
+        weight += len(step.chunks) if isinstance(step, Add) else 0
+        if weight >= BATCH_CHUNKS or len(batch) >= 4 * BATCH_CHUNKS:
+            yield batch
+            batch, weight = [], 0
+    if batch:
+        yield batch
+
+
+@dataclass
+class Tally:
+    """What the report will say, as it comes to be; `bytes_within` is of the source that is being stored."""
+
+    files: int = 0
+    bytes: int = 0
+    bytes_within: int = 0
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    chunks: int = 0
+    tokens: int = 0
+    foreign: int = 0
+    cut_off: int = 0
+    skipped: list[Skipped] = field(default_factory=list)

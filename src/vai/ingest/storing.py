@@ -1,0 +1,136 @@
+"""The second half of an ingest: steps and vectors into the collection, whole documents at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from vai.arrays import Matrix
+from vai.errors import DuplicateId
+from vai.freshness import is_unchanged, stamp_of
+from vai.ingest.steps import Add, Finish, Forget, Keep, Leave, Note, Put, Step, Tally
+from vai.protocols import Embedder, Writer
+from vai.types import Chunk, IngestProgress, StoredDocument
+
+COMMIT_SECONDS = 2.0
+
+
+class Storing:
+    """Carries steps out and commits now and then, always between two documents.
+
+    `stored` counts the documents, new or changed, that are committed.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        embedder: Embedder,
+        root: Path,
+        tally: Tally,
+        progress: Callable[[IngestProgress], None] | None,
+    ) -> None:
+        self._writer = writer
+        self._embedder = embedder
+        self._root = root
+        self._tally = tally
+        self._progress = progress
+        self._whole = True
+        self._committed = time.monotonic()
+        self._furthest = 0
+        self.stored = 0
+
+    def store(self, steps: Sequence[Step], vectors: Matrix) -> None:
+        """Carry out steps; `vectors` float32 [n, d] are those of their chunks, in order.
+
+        Raises:
+            DuplicateId: two sources claim one document id; the steps before are carried out.
+        """
+        row = 0
+        for step in steps:
+            between_documents = self._whole
+            if isinstance(step, Put | Keep):
+                self._refuse_second_claim(step.document, step.line)
+            self._whole = False
+            match step:
+                case Put(document):
+                    self._put(document)
+                    between_documents = False
+                case Add(chunks, last):
+                    self._writer.add(chunks, vectors[row : row + len(chunks)])
+                    row += len(chunks)
+                    self._count(chunks)
+                    between_documents = last
+                case Keep(document, line):
+                    self._writer.keep({document.id: line})
+                    self._tally.unchanged += 1
+                case Finish(state):
+                    self._tally.removed += self._writer.finish_source(state)
+                case Note(state):
+                    self._writer.note_source(state)
+                case Forget(name):
+                    self._tally.removed += self._writer.remove_source(name)
+                case Leave(name, size):
+                    self._tally.bytes, self._tally.bytes_within = self._tally.bytes + size, 0
+                    self._report(name)
+            self._whole = between_documents
+        if time.monotonic() - self._committed > COMMIT_SECONDS:
+            self.commit_whole_documents()
+
+    def commit_whole_documents(self) -> None:
+        """Commit, unless that would make half a document visible."""
+        if self._whole:
+            self._writer.commit()
+            self._committed = time.monotonic()
+            self.stored = self._tally.added + self._tally.changed
+
+    def _put(self, document: StoredDocument) -> None:
+        if self._writer.claims([document.id]):
+            self._tally.changed += 1
+        else:
+            self._tally.added += 1
+        self._writer.put(document)
+
+    def _count(self, chunks: Sequence[Chunk]) -> None:
+        self._tally.chunks += len(chunks)
+        self._tally.tokens += sum(chunk.tokens for chunk in chunks)
+        self._tally.bytes_within += sum(len(chunk.text) for chunk in chunks)
+        self._tally.cut_off += sum(self._is_cut_off(chunk) for chunk in chunks)
+        self._report(chunks[0].source)
+
+    def _is_cut_off(self, chunk: Chunk) -> bool:
+        """Whether the embedder read a passage without its end; two tokens are its own."""
+        room = self._embedder.max_tokens - 2 - chunk.tokens
+        return len(chunk.context) > room and len(self._embedder.token_ends(chunk.context)) > room
+
+    def _refuse_second_claim(self, document: StoredDocument, line: int | None) -> None:
+        claim = self._writer.claims([document.id]).get(document.id)
+        if claim is None or (claim.source == document.source and not claim.current):
+            return
+        again = f"`{document.source}`" + (f" on line {line}" if line else "")
+        if claim.current:
+            raise DuplicateId(
+                f"the id `{document.id}` stands twice in one source, the second time in {again}",
+                hint="ids must be unique: name another field with `--id-field`, or mend the file",
+            )
+        if self._still_holds(claim.source):
+            raise DuplicateId(
+                f"the id `{document.id}` is claimed by `{claim.source}` and by {again}",
+                hint="ids must be unique in a collection: ingest one of the two with `--collection NAME`, or "
+                "name another field with `--id-field`",
+            )
+
+    def _still_holds(self, source: str) -> bool:
+        """Whether a source is as it was ingested; one that has changed or gone may have given its ids away."""
+        path = self._root / source
+        state = self._writer.source(source)
+        if not path.is_file():
+            return False
+        return state is None or is_unchanged(state, path, stamp_of(path))
+
+    def _report(self, source: str) -> None:
+        if self._progress is not None:
+            tally = self._tally
+            # A text taken out of a packed file can be longer than the file, which is no reason to go back.
+            self._furthest = max(self._furthest, tally.bytes + tally.bytes_within)
+            self._progress(IngestProgress(source, tally.files, self._furthest, tally.chunks, tally.tokens))
