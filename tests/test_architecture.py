@@ -23,6 +23,7 @@ LAYERS = (
     ("collection",),
     ("diagnosis",),
     ("evaluation", "server", "cli"),
+    ("__main__",),
 )
 """From the bottom up: a part imports from lower layers, and from its own only itself."""
 

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vai.arrays import Matrix
+from vai.chunking import split
 from vai.collection import Collection
 from vai.errors import (
     CollectionNotFound,
@@ -22,9 +23,10 @@ from vai.errors import (
     InvalidSettings,
     PathNotFound,
 )
+from vai.ingest.steps import BATCH_CHUNKS, Add, Put, Step, batches
 from vai.models.fakes import HashingEmbedder, WordOverlapReranker
 from vai.settings import Settings
-from vai.types import IngestProgress, IngestReport
+from vai.types import Document, IngestProgress, IngestReport, StoredDocument
 
 
 class CountingEmbedder(HashingEmbedder):
@@ -271,10 +273,42 @@ def test_an_interrupted_ingest_keeps_whole_documents_and_the_next_one_does_the_r
     assert collection.describe().documents == 400
 
 
+def test_an_interruption_while_documents_of_some_length_are_stored_keeps_those_before(
+    collection: Collection, folder: Path, embedder: CountingEmbedder
+) -> None:
+    for number in range(20):
+        write(folder / f"{number:02}.txt", "".join(f"Sentence {n} of {number}.\n\n" for n in range(2_000)))
+    embedder.patience = 2
+    with pytest.raises(Interrupted):
+        collection.ingest(folder)
+    assert collection.describe().documents > 0
+
+
+@pytest.mark.parametrize(
+    ("chunks", "whole"), [(1, True), (50, True), (127, True), (300, True), (2_000, False)]
+)
+def test_groups_of_steps_end_between_documents_unless_one_is_very_long(chunks: int, whole: bool) -> None:
+    chunk = split(Document("d", "d", "word"), HashingEmbedder().token_ends)[0]
+    document = StoredDocument("d", "d", "", "")
+
+    def steps() -> Iterator[Step]:
+        for _ in range(40):
+            yield Put(document, None)
+            for start in range(0, chunks, BATCH_CHUNKS):
+                size = min(BATCH_CHUNKS, chunks - start)
+                yield Add([chunk] * size, last=start + size == chunks)
+
+    groups = list(batches(steps()))
+    assert [step for group in groups for step in group] == list(steps())
+    ends = [isinstance(group[-1], Add) and group[-1].last for group in groups]
+    assert all(ends) == whole
+    assert all(sum(len(step.chunks) for step in group if isinstance(step, Add)) < 640 for group in groups)
+
+
 def test_an_interruption_in_the_middle_of_a_long_document_leaves_none_of_it(
     collection: Collection, folder: Path, embedder: CountingEmbedder
 ) -> None:
-    write(folder / "long.txt", "".join(f"Sentence {n} of it.\n\n" for n in range(20_000)))
+    write(folder / "long.txt", "".join(f"Sentence {n} of it.\n\n" for n in range(40_000)))
     embedder.patience = 1
     with pytest.raises(Interrupted):
         collection.ingest(folder)

@@ -108,6 +108,13 @@ def test_the_version_is_the_packages() -> None:
     assert (answer.exit_code, answer.stdout, answer.stderr) == (0, f"vai {__version__}\n", "")
 
 
+def test_the_package_runs_as_a_module_too() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "vai", "--version"], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == f"vai {__version__}\n"
+
+
 def test_exit_codes_reach_the_shell(project: Path) -> None:
     assert installed("query", " ").exit_code == 2
     assert installed("query", "anything").exit_code == 3

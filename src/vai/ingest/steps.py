@@ -68,13 +68,19 @@ Step = Put | Add | Keep | Finish | Note | Forget | Leave
 
 
 def batches(steps: Iterable[Step]) -> Iterator[list[Step]]:
-    """Steps in groups that hold `BATCH_CHUNKS` chunks or a little more, or as many steps without chunks."""
+    """Steps in groups of `BATCH_CHUNKS` chunks or more, or of many steps with few chunks.
+
+    A group ends between two documents, where what is stored can be committed, unless one document fills it
+    several times over.
+    """
     batch: list[Step] = []
     weight = 0
     for step in steps:
         batch.append(step)
         weight += len(step.chunks) if isinstance(step, Add) else 0
-        if weight >= BATCH_CHUNKS or len(batch) >= 4 * BATCH_CHUNKS:
+        between_documents = not isinstance(step, Put) and not (isinstance(step, Add) and not step.last)
+        enough = weight >= BATCH_CHUNKS or len(batch) >= 4 * BATCH_CHUNKS
+        if (enough and between_documents) or weight >= 4 * BATCH_CHUNKS:
             yield batch
             batch, weight = [], 0
     if batch:
