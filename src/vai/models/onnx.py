@@ -133,28 +133,12 @@ class OnnxEmbedder:
     """A bi-encoder whose network pools and normalises; see `vai.protocols.Embedder`."""
 
     def __init__(self, manifest: Manifest, *, threads: int) -> None:
-        self._manifest = manifest
+        self.name = manifest.name
+        self.revision = manifest.revision
+        self.dimension = manifest.dimension
+        self.max_tokens = manifest.max_tokens
+        self.languages = manifest.languages
         self._encoder = OnnxEncoder(manifest, threads=threads)
-
-    @property
-    def name(self) -> str:
-        return self._manifest.name
-
-    @property
-    def revision(self) -> str:
-        return self._manifest.revision
-
-    @property
-    def dimension(self) -> int:
-        return self._manifest.dimension
-
-    @property
-    def max_tokens(self) -> int:
-        return self._manifest.max_tokens
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        return self._manifest.languages
 
     def token_ends(self, text: str) -> Sequence[int]:
         return self._encoder.token_ends(text)
@@ -177,28 +161,13 @@ class OnnxReranker:
     """A cross-encoder with one logit; see `vai.protocols.Reranker`."""
 
     def __init__(self, manifest: Manifest, *, threads: int) -> None:
+        self.name = manifest.name
+        self.languages = manifest.languages
+        self.blend = manifest.blend
+        self.similarity_scale = manifest.similarity_scale
+        self.calibrated = manifest.calibration is not None
         self._manifest = manifest
         self._encoder = OnnxEncoder(manifest, threads=threads)
-
-    @property
-    def name(self) -> str:
-        return self._manifest.name
-
-    @property
-    def blend(self) -> float:
-        return self._manifest.blend
-
-    @property
-    def similarity_scale(self) -> float:
-        return self._manifest.similarity_scale
-
-    @property
-    def calibrated(self) -> bool:
-        return self._manifest.calibration is not None
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        return self._manifest.languages
 
     def score(self, query: str, passages: Sequence[str], *, deadline: float | None = None) -> Reading:
         whole_query = next(self._encoder.token_ids([query]))
