@@ -79,7 +79,7 @@ def measure_queries(
     texts = questions_of(corpus.chunks, WARM_UP + options.questions)
     with Collection.open(store, create=False, settings=Settings()) as collection:
         few = texts[: max(PAIR_QUESTIONS, options.repeats)]
-        questions = look_up(collection, few, corpus.passages)
+        questions = look_up(collection, few, corpus.passages_to_rerank)
         for rerank in (False, True):
             if "cold" in options.only:
                 say(f"cold queries, {'with' if rerank else 'without'} stage 2")

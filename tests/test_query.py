@@ -69,7 +69,7 @@ def chunk_of(text: str, number: int, source: str) -> Chunk:
         document_id=f"d{number}",
         ordinal=0,
         source=source,
-        title="",
+        title="Notes",
         text=text,
         start=0,
         end=len(text),
@@ -145,7 +145,7 @@ def test_the_reranker_reads_every_candidate_in_stage_1_order(engine: ExactEngine
     reranker = Scripted([0, 0, 0, 0, 0])
     ask(engine, reranker)
     ranked = ask(engine, None, depths=Depths(5, 5, 100))
-    assert reranker.read == [hit.text for hit in ranked.hits]
+    assert reranker.read == [f"{hit.text}\nNotes" for hit in ranked.hits]
 
 
 def test_blend_0_is_stage_2_alone_and_1_is_stage_1_alone(engine: ExactEngine) -> None:

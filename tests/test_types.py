@@ -230,6 +230,9 @@ def test_the_context_is_the_title_and_the_headings_each_said_once(
     assert chunk(title, heading).context == context
 
 
-def test_a_passage_begins_with_its_context_on_a_line_of_its_own() -> None:
-    assert chunk("Guide", ()).passage == "Guide\ntext"
-    assert chunk("", ()).passage == "text"
+def test_the_embedder_reads_the_context_first_and_the_reranker_last() -> None:
+    assert (chunk("Guide", ()).passage, chunk("Guide", ()).passage_to_rerank) == (
+        "Guide\ntext",
+        "text\nGuide",
+    )
+    assert (chunk("", ()).passage, chunk("", ()).passage_to_rerank) == ("text", "text")

@@ -31,8 +31,13 @@ class Corpus:
 
     @property
     def passages(self) -> dict[str, str]:
-        """What the models read of each chunk, by its id."""
+        """What the embedder reads of each chunk, by its id."""
         return {chunk.id: chunk.passage for chunk in self.chunks}
+
+    @property
+    def passages_to_rerank(self) -> dict[str, str]:
+        """What the reranker reads of each chunk, by its id."""
+        return {chunk.id: chunk.passage_to_rerank for chunk in self.chunks}
 
 
 def build_corpus(source: Path, workspace: Path, embedder: Embedder, chunk_count: int) -> Corpus:

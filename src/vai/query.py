@@ -82,7 +82,7 @@ def query(
     share = 0.0
     if reranker is not None:
         share = reranker.blend if blend is None else blend
-        passages = [candidate.chunk.passage for candidate in found.candidates]
+        passages = [candidate.chunk.passage_to_rerank for candidate in found.candidates]
         reading = read_passages(reranker, text, passages, strict=strict)
         warnings += reading_warnings(reranker, reading)
     ranked = _ranked(found.candidates, reading, reranker, share)

@@ -95,8 +95,18 @@ class Chunk:
 
     @property
     def passage(self) -> str:
-        """What both models read: the context on a line of its own, then the text."""
+        """What the embedder reads: the context on a line of its own, then the text."""
         return f"{self.context}\n{self.text}" if self.context else self.text
+
+    @property
+    def passage_to_rerank(self) -> str:
+        """What the reranker reads: the text, then the context on a line of its own.
+
+        The bundled reranker gives too much to what a passage begins with; with the context at the end, or
+        without any, technical documentation is ranked better, but titles elsewhere hold half of the answer
+        (`benchmarks/README.md` has the figures).
+        """
+        return f"{self.text}\n{self.context}" if self.context else self.text
 
 
 @dataclass(frozen=True, slots=True)
