@@ -167,10 +167,10 @@ class EmbeddedWriter:
             ((document_id,) for document_id in lines),
         )
         self._database.executemany(
-            "UPDATE chunks SET start_line = ?1, end_line = ?1"
-            " WHERE (start_line IS NOT ?1 OR end_line IS NOT ?1)"
-            " AND document = (SELECT number FROM documents WHERE id = ?2)",
-            ((line, document_id) for document_id, line in lines.items() if line is not None),
+            "UPDATE chunks SET start_line = :line, end_line = :line"
+            " WHERE (start_line IS NOT :line OR end_line IS NOT :line)"
+            " AND document = (SELECT number FROM documents WHERE id = :id)",
+            ({"line": line, "id": document_id} for document_id, line in lines.items() if line is not None),
         )
 
     @_named
