@@ -49,12 +49,13 @@ class Storing:
         row = 0
         for step in steps:
             between_documents = self._whole
-            if isinstance(step, Put | Keep):
-                self._refuse_second_claim(step.document, step.line)
+            known = isinstance(step, Put | Keep) and self._is_known(step.document, step.line)
             self._whole = False
             match step:
                 case Put(document):
-                    self._put(document)
+                    self._writer.put(document)
+                    self._tally.changed += known
+                    self._tally.added += not known
                     between_documents = False
                 case Add(chunks, last):
                     self._writer.add(chunks, vectors[row : row + len(chunks)])
@@ -84,13 +85,6 @@ class Storing:
             self._committed = time.monotonic()
             self.stored = self._tally.added + self._tally.changed
 
-    def _put(self, document: StoredDocument) -> None:
-        if self._writer.claims([document.id]):
-            self._tally.changed += 1
-        else:
-            self._tally.added += 1
-        self._writer.put(document)
-
     def _count(self, chunks: Sequence[Chunk]) -> None:
         self._tally.chunks += len(chunks)
         self._tally.tokens += sum(chunk.tokens for chunk in chunks)
@@ -103,10 +97,11 @@ class Storing:
         room = self._embedder.max_tokens - 2 - chunk.tokens
         return len(chunk.context) > room and len(self._embedder.token_ends(chunk.context)) > room
 
-    def _refuse_second_claim(self, document: StoredDocument, line: int | None) -> None:
+    def _is_known(self, document: StoredDocument, line: int | None) -> bool:
+        """Whether the document is stored already; an id that another source holds is refused."""
         claim = self._writer.claims([document.id]).get(document.id)
         if claim is None or (claim.source == document.source and not claim.current):
-            return
+            return claim is not None
         again = f"`{document.source}`" + (f" on line {line}" if line else "")
         if claim.current:
             raise DuplicateId(
@@ -119,6 +114,7 @@ class Storing:
                 hint="ids must be unique in a collection: ingest one of the two with `--collection NAME`, or "
                 "name another field with `--id-field`",
             )
+        return True
 
     def _still_holds(self, source: str) -> bool:
         """Whether a source is as it was ingested; one that has changed or gone may have given its ids away."""
