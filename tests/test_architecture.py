@@ -17,7 +17,7 @@ PACKAGE = Path(vai.__file__).parent
 
 LAYERS = (
     ("types", "errors", "arrays", "languages", "_version"),
-    ("protocols", "settings", "freshness"),
+    ("protocols", "settings", "freshness", "filters"),
     ("documents", "chunking", "engines", "models", "reranking"),
     ("ingest", "query"),
     ("collection",),

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
+from vai.types import BY_VECTOR, Stage1
+
 if TYPE_CHECKING:
     from vai.arrays import Matrix, Vector
+    from vai.filters import Filter
     from vai.types import (
         Chunk,
         Claim,
         CollectionInfo,
         Found,
+        IndexCost,
+        IndexInfo,
+        IndexProgress,
+        Precision,
         Provenance,
         Reading,
         SourceState,
@@ -152,6 +159,13 @@ class Writer(Protocol):
         """
         ...
 
+    def settle(self, progress: Callable[[IndexProgress], None] | None = None) -> None:
+        """Do what has been put off until many changes were made: give up dead space, bring an index up to date.
+
+        It may take long, which `progress` is told of. Nothing happens where something was not committed.
+        """
+        ...
+
 
 class Engine(Protocol):
     """Where collections live.
@@ -195,12 +209,70 @@ class Engine(Protocol):
         ...
 
     def search(
-        self, collection: str, vector: Vector, *, limit: int, num_candidates: int, exact: bool = False
+        self,
+        collection: str,
+        vector: Vector,
+        *,
+        limit: int,
+        num_candidates: int,
+        exact: bool = False,
+        text: str = "",
+        stage1: Stage1 = BY_VECTOR,
+        filter: Filter | None = None,
     ) -> Found:
-        """The `limit` chunks most similar to `vector` float32 [d], best first, ties by chunk order.
+        """The `limit` best chunks for `vector` float32 [d] and `text`, best first, ties by chunk order.
 
-        `num_candidates` (at least `limit`) is how deep an approximate index searches: a larger one never
-        lowers mean ANN recall. `exact` compares every vector.
+        Args:
+            num_candidates: at least `limit`; how deep an approximate index searches, and how many of each search
+                a hybrid one joins. A larger one never lowers mean ANN recall.
+            exact: compare every vector.
+            text: the query, for its words.
+            stage1: what to find chunks by; similarity alone if nothing is said.
+            filter: only chunks that it lets through; `limit` of them are found if there are as many.
+
+        Raises:
+            UnsupportedByEngine: the engine has no such search, or no such operator of a filter.
+        """
+        ...
+
+    def fields(self, collection: str) -> Sequence[str]:
+        """Names of the metadata fields that documents of the collection have, nested ones with dots; in order."""
+        ...
+
+    def documents(self, collection: str, filter: Filter | None = None) -> Sequence[str]:
+        """Ids of the documents that a filter lets through, or of all, in the order in which they were stored."""
+        ...
+
+    def scan(self, collection: str, filter: Filter | None = None) -> Iterator[tuple[Sequence[Chunk], Matrix]]:
+        """All chunks that a filter lets through with their vectors float32 [n, d], some at a time, in order.
+
+        What is seen is one commit, however long it takes.
+        """
+        ...
+
+    def index(self, collection: str) -> IndexInfo:
+        """What approximate index there is.
+
+        Raises:
+            UnsupportedByEngine: the engine has none, or none that users see to.
+        """
+        ...
+
+    def index_cost(self, collection: str, precision: Precision | None = None) -> IndexCost:
+        """What `build_index` is expected to take. Raises as `index` does."""
+        ...
+
+    def build_index(
+        self,
+        collection: str,
+        precision: Precision | None = None,
+        progress: Callable[[IndexProgress], None] | None = None,
+    ) -> IndexInfo:
+        """Build the index anew, whatever the size of the collection; None keeps the precision it has.
+
+        Raises:
+            StoreBusy, StoreFull, StoreReadOnly: it cannot be written.
+            UnsupportedByEngine: as `index` does.
         """
         ...
 

@@ -19,6 +19,15 @@ Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 Format = Literal["text", "markdown", "rst", "code"]
 """How a document's text is structured, which decides how it is chunked."""
 
+Stage1Mode = Literal["vector", "words", "hybrid"]
+"""What stage 1 finds candidates by: similar vectors, the query's words (BM25), or both."""
+
+Fusion = Literal["scores", "ranks"]
+"""How a hybrid search joins the two: by normalised scores, or by reciprocal ranks."""
+
+Precision = Literal["float32", "int8", "binary"]
+"""The numbers that an index compares vectors by; what it finds is compared again in float32."""
+
 
 # ── write path ───────────────────────────────────────────────────────────────────────────────────
 
@@ -236,7 +245,62 @@ class CollectionInfo:
     provenance: Provenance
 
 
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """The approximate index of a collection, or why there is none.
+
+    Args:
+        state: "fresh" (it serves), "none" (the collection is small enough for exact search), "missing" (there
+            should be one, and is not) or "damaged".
+        precision: of the numbers that it compares; None where there is no index.
+        covered: chunks that it covers, deleted ones apart.
+        unindexed: chunks that are searched exactly beside it.
+        bytes: its size on disk.
+    """
+
+    collection: str
+    state: Literal["fresh", "none", "missing", "damaged"]
+    precision: Precision | None
+    covered: int
+    unindexed: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexCost:
+    """What building an index is expected to take, from the number of chunks: bytes and seconds."""
+
+    chunks: int
+    precision: Precision
+    memory: int
+    disk: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class IndexProgress:
+    """How far the building of an index has come: `done` of `chunks`."""
+
+    done: int
+    chunks: int
+
+
 # ── read path ────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Stage1:
+    """How stage 1 finds its candidates.
+
+    `words_weight` is what the best BM25 score of a query counts beside a similarity of 1, in a fusion of scores.
+    """
+
+    mode: Stage1Mode = "vector"
+    fusion: Fusion = "scores"
+    words_weight: float = 0.5
+
+
+BY_VECTOR = Stage1()
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +308,8 @@ class Candidate:
     """What stage 1 returns, whichever way the chunk was found.
 
     `similarity` is the cosine of query and chunk; `stage1_rank` counts from 1 in stage 1's order, which is by
-    `stage1_score`. Ranks and scores of a search that did not find the chunk are None.
+    `stage1_score`. `words_score` is BM25's, 0 if none of the query's words occurs. A rank is None where that search
+    did not find the chunk; all that words say is None where stage 1 did not look for words.
     """
 
     chunk: Chunk
@@ -261,11 +326,16 @@ class Found:
     """The answer of a search: candidates best first.
 
     `exact` says that every vector was compared; `unindexed` counts chunks that the index does not cover yet.
+    `depth` is how deep the index was searched (None if it was not), `matched` how many chunks passed the filter
+    (None without one). `warnings` are for the user: an index that cannot be used.
     """
 
     candidates: tuple[Candidate, ...]
     exact: bool
     unindexed: int = 0
+    depth: int | None = None
+    matched: int | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +401,8 @@ class QuerySettings:
     rerank_model: str | None
     blend: float | None
     filter: Json = None
+    fusion: str | None = None
+    words_weight: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,12 +416,18 @@ class EmbedStage:
 
 @dataclass(frozen=True, slots=True)
 class SearchStage:
-    """Stage 1: `candidates` were found, by comparing every vector if `exact`."""
+    """Stage 1: `candidates` were found, by comparing every vector if `exact`.
+
+    Beside the index, `unindexed` chunks were compared one by one. `depth` is how deep the index was searched, None
+    if it was not; `matched` is how many chunks passed the filter, None without one.
+    """
 
     ms: float
     candidates: int
     exact: bool
     unindexed: int
+    depth: int | None = None
+    matched: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
