@@ -18,8 +18,8 @@ PACKAGE = Path(vai.__file__).parent
 LAYERS = (
     ("types", "errors", "arrays", "languages", "_version"),
     ("protocols", "settings", "freshness", "filters"),
-    ("documents", "chunking", "engines", "models", "reranking"),
-    ("ingest", "query"),
+    ("documents", "chunking", "engines", "models", "reranking", "filter_syntax"),
+    ("ingest", "query", "exporting", "recall"),
     ("collection",),
     ("diagnosis",),
     ("evaluation", "server", "cli"),
@@ -32,7 +32,7 @@ EXCEPTIONS = {
 }
 """Allowed inside of functions only, where nothing is loaded before it is needed."""
 
-HEAVY = ("numpy", "onnxruntime", "tokenizers", "kreuzberg", "httpx2", "rich", "pathspec", "yaml")
+HEAVY = ("numpy", "onnxruntime", "tokenizers", "kreuzberg", "httpx2", "rich", "pathspec", "yaml", "pyarrow")
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ def hit(rank: int = 1, **metadata: Any) -> Hit:
         text="text",
         similarity=0.5,
         stage1_rank=4,
+        stage1_score=0.5,
         vector_rank=4,
         words_rank=None,
         words_score=None,

@@ -1,6 +1,6 @@
 """Queries through both stages, and what judged documents say of every order.
 
-One pass at blend 0 gives each candidate's logit and similarity, from which the order of any blend follows without
+One pass at blend 0 gives each candidate's logit and stage 1 score, from which the order of any blend follows without
 another call of a model.
 """
 
@@ -31,7 +31,7 @@ class Seen:
     chunk: str
     document: str
     stage1_rank: int
-    similarity: float
+    stage1_score: float
     logit: float
 
 
@@ -45,7 +45,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Mixing:
-    """How much stage 1 counts: the blend, and what a similarity of 1 is worth in logits."""
+    """How much stage 1 counts: the blend, and what a stage 1 score of 1 is worth in logits."""
 
     blend: float
     scale: float
@@ -55,7 +55,7 @@ class Mixing:
         return sorted(candidates, key=lambda seen: (-self._score(seen), seen.stage1_rank, seen.chunk))
 
     def _score(self, seen: Seen) -> float:
-        return (1 - self.blend) * seen.logit + self.blend * self.scale * seen.similarity
+        return (1 - self.blend) * seen.logit + self.blend * self.scale * seen.stage1_score
 
 
 def run_queries(collection: Collection, judged: Judged, limit: int, *, ignore_own: bool) -> Run:
@@ -135,7 +135,7 @@ def _candidates(response: QueryResponse) -> list[Seen]:
     """The candidates in stage 1's order."""
     hits = sorted(_all_hits(response), key=lambda hit: hit.stage1_rank)
     return [
-        Seen(hit.id, hit.document_id, hit.stage1_rank, hit.similarity, hit.score)
+        Seen(hit.id, hit.document_id, hit.stage1_rank, hit.stage1_score, hit.score)
         for hit in hits
         if hit.score is not None
     ]

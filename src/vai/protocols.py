@@ -250,6 +250,10 @@ class Engine(Protocol):
         """
         ...
 
+    def sample(self, collection: str, count: int) -> Matrix:
+        """The vectors of at most `count` chunks, float32 [n, d], evenly spread over all and always the same ones."""
+        ...
+
     def index(self, collection: str) -> IndexInfo:
         """What approximate index there is.
 

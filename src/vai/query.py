@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vai.filters import Filter, filter_to_json, unknown_field_warnings
 from vai.freshness import is_unchanged, stamp_of
 from vai.languages import is_foreign
 from vai.protocols import Embedder, Engine, Reranker
 from vai.reranking import checked_query, read_passages, reading_warnings, stage_report, values_of
 from vai.settings import Depths
 from vai.types import (
+    BY_VECTOR,
     Candidate,
     EmbedStage,
     Hit,
@@ -25,6 +27,7 @@ from vai.types import (
     Reading,
     SearchStage,
     SourceState,
+    Stage1,
     Stages,
 )
 
@@ -47,6 +50,8 @@ def query(
     reranker: Reranker | None,
     depths: Depths,
     root: Path,
+    stage1: Stage1 = BY_VECTOR,
+    filter: Filter | None = None,
     blend: float | None = None,
     exact: bool = False,
     strict: bool = False,
@@ -57,6 +62,8 @@ def query(
     Args:
         reranker: stage 2; None leaves stage 1's order.
         root: what the names of sources are relative to, for telling whether a hit is stale.
+        stage1: how candidates are found.
+        filter: only chunks that it lets through.
         blend: the share of stage 1 in the final order, 0–1; None takes the reranker's own.
         exact: compare every vector, whatever index there is.
         strict: raise when stage 2 fails while working, instead of keeping stage 1's order.
@@ -74,11 +81,22 @@ def query(
     tokens = len(embedder.token_ends(text)) + 2
     embedded = time.perf_counter()
     found = engine.search(
-        collection, vector, limit=depths.limit, num_candidates=depths.num_candidates, exact=exact
+        collection,
+        vector,
+        limit=depths.limit,
+        num_candidates=depths.num_candidates,
+        exact=exact,
+        text=text,
+        stage1=stage1,
+        filter=filter,
     )
     searched = time.perf_counter()
     reading = None
-    warnings = _query_warnings(text, tokens, embedder)
+    warnings = [
+        *_query_warnings(text, tokens, embedder),
+        *_filter_warnings(engine, collection, filter),
+        *found.warnings,
+    ]
     share = 0.0
     if reranker is not None:
         share = reranker.blend if blend is None else blend
@@ -95,16 +113,28 @@ def query(
         query=text,
         collection=collection,
         settings=QuerySettings(
-            stage1="vector",
+            stage1=stage1.mode,
             limit=depths.limit,
             num_candidates=depths.num_candidates,
             top_k=depths.top_k,
             rerank_model=reranker.name if reranker else None,
             blend=share if reranker else None,
+            filter=None if filter is None else filter_to_json(filter),
+            fusion=stage1.fusion if stage1.mode == "hybrid" else None,
+            words_weight=stage1.words_weight
+            if (stage1.mode, stage1.fusion) == ("hybrid", "scores")
+            else None,
         ),
         stages=Stages(
             embed=EmbedStage(_ms(began, embedded), embedder.name, min(tokens, embedder.max_tokens)),
-            search=SearchStage(_ms(embedded, searched), len(found.candidates), found.exact, found.unindexed),
+            search=SearchStage(
+                _ms(embedded, searched),
+                len(found.candidates),
+                found.exact,
+                found.unindexed,
+                found.depth,
+                found.matched,
+            ),
             rerank=stage_report(reranker, reading, _ms(searched, reread)) if reranker and reading else None,
         ),
         hits=tuple(hits[: depths.top_k]),
@@ -121,10 +151,11 @@ def _ranked(
 ) -> list[_Judged]:
     """The final order: read candidates by score, then unread ones in stage 1's order.
 
-    The score is (1 − share) · value + share · scale · similarity, where value is the reranker's logit (its
-    relevance, if it gives no logits) and scale says how many logits a similarity of 1 is worth: a weighted sum of
-    the two witnesses' own scores, which keeps how sure each of them is (Bruch et al. 2023, "An Analysis of
-    Fusion Functions for Hybrid Retrieval"). Equal scores stay in stage 1's order.
+    The score is (1 − share) · value + share · scale · stage1_score, where value is the reranker's logit (its
+    relevance, if it gives no logits) and scale says how many logits a stage 1 score of 1 is worth: a weighted sum
+    of the two stages' own scores, which keeps how sure each of them is (Bruch et al. 2023, "An Analysis of Fusion
+    Functions for Hybrid Retrieval"). Stage 1's score is the similarity, or its fusion with the query's words.
+    Equal scores stay in stage 1's order.
     """
     if reading is None or reranker is None:
         return [_Judged(candidate, None, candidate.stage1_score) for candidate in candidates]
@@ -135,7 +166,7 @@ def _ranked(
         if math.isnan(value):
             judged.append(_Judged(candidate, None, None))
             continue
-        score = (1 - share) * value + share * reranker.similarity_scale * candidate.similarity
+        score = (1 - share) * value + share * reranker.similarity_scale * candidate.stage1_score
         judged.append(_Judged(candidate, relevance, score))
     return sorted(judged, key=_order)
 
@@ -163,6 +194,7 @@ def _hit(judged: _Judged, rank: int, stale: Mapping[str, bool]) -> Hit:
         text=chunk.text,
         similarity=candidate.similarity,
         stage1_rank=candidate.stage1_rank,
+        stage1_score=candidate.stage1_score,
         vector_rank=candidate.vector_rank,
         words_rank=candidate.words_rank,
         words_score=candidate.words_score,
@@ -205,6 +237,10 @@ def _query_warnings(text: str, tokens: int, embedder: Embedder) -> list[str]:
             f"({', '.join(embedder.languages)}): similarities may mean little"
         )
     return warnings
+
+
+def _filter_warnings(engine: Engine, collection: str, filter: Filter | None) -> list[str]:
+    return [] if filter is None else unknown_field_warnings(filter, engine.fields(collection))
 
 
 def _stale_warnings(hits: Sequence[Hit]) -> list[str]:

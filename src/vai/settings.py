@@ -11,9 +11,12 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from vai.errors import InvalidSettings
+from vai.types import Fusion, Stage1, Stage1Mode
+
+Choice = TypeVar("Choice", bound=str)
 
 STORE_FOLDER = ".vai"
 PROJECT_FILE = "vai.toml"
@@ -23,6 +26,11 @@ DEFAULT_LIMIT = 20
 DEFAULT_TOP_K = 5
 DEFAULT_CHUNK_TOKENS = 200
 DEFAULT_MAX_FILE_MB = 20.0
+DEFAULT_STAGE1 = Stage1(mode="hybrid", fusion="scores", words_weight=0.5)
+"""What finds the best candidates in the mean of the evaluation sets (docs/stage1.md)."""
+STAGE1_MODES: tuple[Stage1Mode, ...] = ("vector", "words", "hybrid")
+FUSIONS: tuple[Fusion, ...] = ("scores", "ranks")
+MOST_WORDS_WEIGHT = 100.0
 CANDIDATES_PER_LIMIT = 20
 MOST_CANDIDATES = 10_000
 """Both as MongoDB's `$vectorSearch` has them: 20 × limit is its advice, 10,000 its bound."""
@@ -38,6 +46,9 @@ class Settings:
         rerank_model: for stage 2.
         rerank: whether stage 2 runs.
         limit, top_k, num_candidates, blend: of a query.
+        stage1: what finds candidates: `vector`, `words` or `hybrid`.
+        fusion: how a hybrid search joins the two: by `scores` or by `ranks`.
+        words_weight: what the best BM25 score counts beside a similarity of 1, in a fusion of scores.
         chunk_tokens: for collections still to be made.
         threads: texts that local models read at a time; as many as there are cores.
         strict: whether a stage that fails while working is an error.
@@ -51,6 +62,9 @@ class Settings:
     top_k: int | None = None
     num_candidates: int | None = None
     blend: float | None = None
+    stage1: Stage1Mode | None = None
+    fusion: Fusion | None = None
+    words_weight: float | None = None
     chunk_tokens: int | None = None
     threads: int | None = None
     strict: bool = False
@@ -90,6 +104,43 @@ def resolve_depths(
         limit=kept,
         num_candidates=min(deep, MOST_CANDIDATES),
     )
+
+
+def resolve_stage1(
+    settings: Settings,
+    *,
+    mode: str | None = None,
+    fusion: str | None = None,
+    words_weight: float | None = None,
+) -> Stage1:
+    """How candidates are found: what was asked for, else the settings, else what was measured to be best.
+
+    Raises:
+        InvalidSettings: a value is none of those there are, or was asked for where it has no effect.
+    """
+    chosen = _one_of(STAGE1_MODES, mode, "--stage1") or settings.stage1 or DEFAULT_STAGE1.mode
+    joined = _one_of(FUSIONS, fusion, "--fusion")
+    weight = words_weight if words_weight is None else _weight(words_weight, "--words-weight")
+    for flag, value in (("--fusion", joined), ("--words-weight", weight)):
+        if value is not None and chosen != "hybrid":
+            raise InvalidSettings(
+                f"{flag} {value} is of a hybrid search, and this one is by {chosen}",
+                hint="add `--stage1 hybrid`",
+            )
+    if joined == "ranks" and weight is not None:
+        raise InvalidSettings(
+            f"--words-weight {weight:g} and --fusion ranks contradict each other: ranks have no weights",
+            hint="leave one of them out",
+        )
+    return Stage1(
+        mode=chosen,
+        fusion=joined or settings.fusion or DEFAULT_STAGE1.fusion,
+        words_weight=_first(weight, settings.words_weight, DEFAULT_STAGE1.words_weight),
+    )
+
+
+def _first(*values: float | None) -> float:
+    return next(value for value in values if value is not None)
 
 
 def _refuse_less(deeper: tuple[str, int | None], shallower: tuple[str, int | None]) -> None:
@@ -208,6 +259,30 @@ def _switch(value: object, place: str) -> bool:
     return known[str(value).lower()]
 
 
+def _weight(value: object, place: str) -> float:
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = -1.0
+    if not 0.0 <= number <= MOST_WORDS_WEIGHT:
+        raise InvalidSettings(f"{place} must be a number from 0 to {MOST_WORDS_WEIGHT:g}: {value}")
+    return number
+
+
+def _one_of(known: tuple[Choice, ...], value: object, place: str) -> Choice | None:
+    """The one of the known values that is meant; None for None."""
+    if value is None:
+        return None
+    for choice in known:
+        if choice == value:
+            return choice
+    nearest = difflib.get_close_matches(str(value), known, n=1)
+    raise InvalidSettings(
+        f"{place} must be one of {', '.join(known)}: {value}",
+        hint=f"did you mean `{nearest[0]}`?" if nearest else None,
+    )
+
+
 def _name(value: object, place: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise InvalidSettings(f"{place} must be a name: {value!r}")
@@ -220,5 +295,9 @@ _KINDS: dict[str, Callable[[object, str], object]] = {
     "bool": _switch,
     "int | None": _integer,
     "float | None": _share,
+    "Stage1Mode | None": lambda value, place: _one_of(STAGE1_MODES, value, place),
+    "Fusion | None": lambda value, place: _one_of(FUSIONS, value, place),
 }
-_CONVERTERS = {setting.name: _KINDS[str(setting.type)] for setting in fields(Settings)}
+_CONVERTERS = {setting.name: _KINDS[str(setting.type)] for setting in fields(Settings)} | {
+    "words_weight": _weight
+}

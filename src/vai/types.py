@@ -204,6 +204,50 @@ class IngestReport:
 
 
 @dataclass(frozen=True, slots=True)
+class DeleteReport:
+    """What a deletion removed, or with `dry_run` would remove.
+
+    Args:
+        documents, chunks: how many; chunks are not counted in a dry run.
+        sources: the files that the documents came from.
+        returning: those of them that are still there, and come back with the next ingest unless an ignore file
+            names them.
+        unknown: ids and paths that were named and of which nothing is stored.
+    """
+
+    collection: str
+    dry_run: bool
+    documents: int
+    chunks: int | None
+    sources: tuple[str, ...]
+    returning: tuple[str, ...]
+    unknown: tuple[str, ...]
+    seconds: float
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Json]:
+        """The report as JSON of the schema `vai.delete/1`."""
+        return {"schema": "vai.delete/1", **as_json(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What was exported: `vectors` is the file of its own that holds them, if one does; `bytes` are of both."""
+
+    collection: str
+    path: str
+    vectors: str | None
+    chunks: int
+    bytes: int
+    seconds: float
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Json]:
+        """The report as JSON of the schema `vai.export/1`."""
+        return {"schema": "vai.export/1", **as_json(self)}
+
+
+@dataclass(frozen=True, slots=True)
 class IngestProgress:
     """How far an ingest has come: `bytes` of the sources dealt with, chunks and tokens embedded."""
 
@@ -246,6 +290,15 @@ class CollectionInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class DamagedCollection:
+    """A collection that cannot be read: why, and what to do about it."""
+
+    name: str
+    fault: str
+    hint: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class IndexInfo:
     """The approximate index of a collection, or why there is none.
 
@@ -275,6 +328,33 @@ class IndexCost:
     memory: int
     disk: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class DepthRecall:
+    """ANN recall, 0–1, of the best 20 and the best 100 at a search depth; `ms` is the median of a search."""
+
+    depth: int
+    recall_at_20: float
+    recall_at_100: float
+    ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class IndexCheck:
+    """What an index misses, on a sample of the collection's own vectors.
+
+    Args:
+        sample: vectors that were searched for; 0 where there is no index to check.
+        depths: recall at each depth that was tried.
+        depth_for_20, depth_for_100: the first of them that reaches 0.99; None if none does.
+    """
+
+    index: IndexInfo
+    sample: int
+    depths: tuple[DepthRecall, ...]
+    depth_for_20: int | None
+    depth_for_100: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,7 +445,8 @@ class Reading:
 class Hit:
     """A passage that answers, with what each stage made of it.
 
-    `score` is what the order is by; `relevance` is stage 2's (0–1), `similarity` the cosine to the query.
+    `score` is what the order is by; `relevance` is stage 2's (0–1), `similarity` the cosine to the query,
+    `stage1_score` what stage 1's order is by.
     `stale` says that the file has changed or gone since it was ingested.
     """
 
@@ -381,6 +462,7 @@ class Hit:
     text: str
     similarity: float
     stage1_rank: int
+    stage1_score: float
     vector_rank: int | None
     words_rank: int | None
     words_score: float | None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -31,8 +32,9 @@ from engine_samples import (
 from vai.arrays import Vector
 from vai.engines.exact import ExactEngine
 from vai.errors import CollectionNotFound, StoreBusy
+from vai.filters import FIELDS, Condition, Every, Filter, Negated, Operator, Some
 from vai.protocols import Engine
-from vai.types import Chunk, Claim, Json, Provenance, StoredDocument
+from vai.types import Candidate, Chunk, Claim, Json, Provenance, Stage1, StoredDocument
 
 # ── collections ──────────────────────────────────────────────────────────────────────────────────
 
@@ -624,6 +626,211 @@ def test_more_chunks_than_one_statement_takes_can_be_asked_for(engine: Engine) -
     store_documents(engine, {str(number): [EAST] for number in range(1_100)})
     ids = [f"{number}#0" for number in range(1_100)]
     assert list(engine.chunks(NAME, ids)) == ids
+
+
+# ── words ────────────────────────────────────────────────────────────────────────────────────────
+
+WORDS, HYBRID = Stage1("words"), Stage1("hybrid")
+
+
+def asked(
+    engine: Engine,
+    query: Vector,
+    text: str,
+    stage1: Stage1,
+    *,
+    limit: int = 10,
+    num_candidates: int = 10,
+    filter: Filter | None = None,
+) -> list[Candidate]:
+    """The candidates of one search."""
+    found = engine.search(
+        NAME,
+        query,
+        limit=limit,
+        num_candidates=num_candidates,
+        text=text,
+        stage1=stage1,
+        filter=filter,
+    )
+    return list(found.candidates)
+
+
+def store_texts(engine: Engine, texts: Mapping[str, tuple[str, Vector]]) -> None:
+    """A document of one chunk for each text."""
+    engine.create(NAME, PROVENANCE)
+    with engine.writing(NAME) as writer:
+        for document_id, (text, vector) in texts.items():
+            put(writer, document(document_id), [vector], text=text)
+        writer.finish_source(state("notes.md"))
+        writer.commit()
+
+
+@pytest.fixture
+def boats(engine: Engine) -> Engine:
+    """Three texts, of which the one that says E0308 points away from any query."""
+    store_texts(
+        engine,
+        {
+            "sails": ("reefing the sails in a storm", EAST),
+            "errors": ("mismatched types, error E0308", SOUTH),
+            "storms": ("storm, storm and a storm again", NORTH),
+        },
+    )
+    return engine
+
+
+def test_words_find_what_the_vectors_do_not(boats: Engine) -> None:
+    (found,) = asked(boats, EAST, "what is E0308?", WORDS)
+    assert (found.chunk.id, found.words_rank, found.vector_rank) == ("errors#0", 1, None)
+    assert found.similarity == pytest.approx(0.0)
+    assert found.words_score is not None
+    assert found.words_score > 0
+    assert found.stage1_score == 1.0
+
+
+def test_by_words_alone_what_has_none_of_them_is_not_found(boats: Engine) -> None:
+    assert asked(boats, EAST, "nothing of that kind", WORDS) == []
+    assert asked(boats, EAST, "", WORDS) == []
+
+
+def test_more_of_a_word_ranks_higher(boats: Engine) -> None:
+    found = asked(boats, EAST, "storm", WORDS)
+    assert [candidate.chunk.id for candidate in found] == ["storms#0", "sails#0"]
+    assert [candidate.words_rank for candidate in found] == [1, 2]
+
+
+@pytest.mark.parametrize("fusion", ["scores", "ranks"])
+def test_a_hybrid_search_finds_by_either_and_says_by_which(
+    boats: Engine, fusion: Literal["scores", "ranks"]
+) -> None:
+    found = asked(boats, EAST, "E0308", Stage1("hybrid", fusion), limit=2, num_candidates=2)
+    seen = {item.chunk.id: (item.vector_rank, item.words_rank) for item in found}
+    assert seen["sails#0"] == (1, None)
+    assert seen["errors#0"][1] == 1
+    assert all(item.words_score is not None for item in found)
+    assert [item.stage1_rank for item in found] == [1, 2]
+    assert found[0].stage1_score >= found[1].stage1_score
+
+
+def test_a_vector_search_does_not_look_for_words(boats: Engine) -> None:
+    found = asked(boats, EAST, "E0308", Stage1("vector"))
+    assert all((item.words_rank, item.words_score) == (None, None) for item in found)
+    assert [item.stage1_score for item in found] == [item.similarity for item in found]
+
+
+def test_title_and_headings_are_words_too(engine: Engine) -> None:
+    of = document("a", title="Anchoring")
+    engine.create(NAME, PROVENANCE)
+    with engine.writing(NAME) as writer:
+        writer.put(of)
+        writer.add([replace(chunk(of), heading=("Anchoring", "In mud"))], np.array([EAST]))
+        writer.commit()
+    assert [found.chunk.id for found in asked(engine, EAST, "mud", WORDS)] == ["a#0"]
+    assert [found.chunk.id for found in asked(engine, EAST, "anchoring", WORDS)] == ["a#0"]
+
+
+def test_words_of_removed_and_replaced_documents_are_gone(boats: Engine) -> None:
+    with boats.writing(NAME) as writer:
+        writer.remove_document("errors")
+        put(writer, document("sails", digest="2"), [EAST], text="furled")
+        writer.commit()
+    assert asked(boats, EAST, "E0308 reefing", WORDS) == []
+    assert [found.chunk.id for found in asked(boats, EAST, "furled", WORDS)] == ["sails#0"]
+
+
+def test_scores_depend_on_what_is_stored_and_not_on_how_it_came_to_be(boats: Engine) -> None:
+    before = asked(boats, EAST, "storm", HYBRID)
+    for number in range(20):
+        store_documents(boats, {"passing": [EAST]}, source="p.md", text=f"storm {number}" * 9)
+    with boats.writing(NAME) as writer:
+        writer.remove_source("p.md")
+        writer.commit()
+    assert asked(boats, EAST, "storm", HYBRID) == before
+
+
+# ── filters ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def has(field: str, operator: Operator, value: Json) -> Condition:
+    """A condition on a metadata field, or on one of those that every chunk has."""
+    return Condition(field, field not in FIELDS, operator, value)
+
+
+@pytest.fixture
+def years(engine: Engine) -> Engine:
+    """A hundred documents, one of ten years each, all equally similar to the query."""
+    engine.create(NAME, PROVENANCE)
+    with engine.writing(NAME) as writer:
+        for name in range(4):
+            for number in range(name, 100, 4):
+                metadata: dict[str, Json] = {"year": 2000 + number % 10, "tags": ["even"] * (number % 2 == 0)}
+                put(writer, document(f"{number:02}", f"{name}.md", metadata=metadata), [EAST, UP])
+            writer.finish_source(state(f"{name}.md"))
+        writer.commit()
+    return engine
+
+
+@pytest.mark.parametrize(
+    ("wanted", "matched"),
+    [
+        (has("year", "eq", 2003), 20),
+        (has("year", "gte", 2008), 40),
+        (has("year", "ne", 2003), 180),
+        (has("tags", "eq", "even"), 100),
+        (has("path", "eq", "1.md"), 50),
+        (has("year", "exists", False), 0),
+        (Every((has("year", "eq", 2002), has("path", "glob", "[02].md"))), 20),
+        (Some((has("year", "eq", 2001), has("year", "eq", 2002))), 40),
+        (Negated(has("tags", "eq", "even")), 100),
+    ],
+)
+def test_a_filter_lets_through_what_it_says_and_the_limit_is_filled(
+    years: Engine, wanted: Filter, matched: int
+) -> None:
+    found = years.search(NAME, EAST, limit=30, num_candidates=30, filter=wanted)
+    assert found.matched == matched
+    assert len(found.candidates) == min(30, matched)
+    everything = years.search(NAME, EAST, limit=200, num_candidates=200, filter=wanted)
+    assert len(everything.candidates) == matched
+    scanned = [item.id for chunks, _ in years.scan(NAME, wanted) for item in chunks]
+    assert sorted(candidate.chunk.id for candidate in everything.candidates) == sorted(scanned)
+    assert len(years.documents(NAME, wanted)) == matched // 2
+
+
+def test_a_filter_limits_words_too(years: Engine) -> None:
+    found = asked(years, EAST, "words", WORDS, limit=100, num_candidates=100, filter=has("year", "eq", 2003))
+    assert len(found) == 20
+    assert {item.chunk.metadata["year"] for item in found} == {2003}
+
+
+def test_without_a_filter_nothing_is_said_of_matches(years: Engine) -> None:
+    assert years.search(NAME, EAST, limit=3, num_candidates=3).matched is None
+
+
+def test_the_fields_of_documents_are_listed(years: Engine) -> None:
+    assert list(years.fields(NAME)) == ["tags", "year"]
+
+
+# ── all of it ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_scan_gives_every_chunk_with_its_vector_in_order(engine: Engine) -> None:
+    vectors = {f"{number:04}": [unit(number + 1, 1, 0, 0)] for number in range(1_200)}
+    store_documents(engine, vectors)
+    ids, rows = [], []
+    for chunks, matrix in engine.scan(NAME):
+        ids += [item.id for item in chunks]
+        rows += matrix.tolist()
+    assert ids == [f"{number:04}#0" for number in range(1_200)]
+    assert rows == [vector.tolist() for (vector,) in vectors.values()]
+
+
+def test_a_sample_is_spread_over_all_and_always_the_same(engine: Engine) -> None:
+    store_documents(engine, {"a": list(directions(50))})
+    sample = engine.sample(NAME, 5)
+    assert sample.tolist() == directions(50)[[0, 10, 20, 30, 40]].tolist()
+    assert engine.sample(NAME, 80).tolist() == directions(50).tolist()
 
 
 # ── check ────────────────────────────────────────────────────────────────────────────────────────

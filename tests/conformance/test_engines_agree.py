@@ -15,7 +15,9 @@ from engine_samples import NAME, PROVENANCE, directions, document, put, state
 from vai.engines import writer as embedded_writer
 from vai.engines.embedded import EmbeddedEngine
 from vai.engines.exact import ExactEngine
+from vai.filters import Condition, Filter, Negated, Some
 from vai.protocols import Engine, Writer
+from vai.types import Chunk, Json, Stage1
 
 SOURCES = ("a.md", "a/b.jsonl", "c.md")
 DOCUMENTS = ("a.md", "one", "two", "three#3")
@@ -25,6 +27,28 @@ QUERIES = (*directions(3, seed=1), PALETTE[0])
 
 sources, documents, digits = st.sampled_from(SOURCES), st.sampled_from(DOCUMENTS), st.sampled_from("12")
 colours = st.lists(st.integers(0, len(PALETTE) - 1), max_size=4)
+
+
+STAGE1 = (Stage1("vector"), Stage1("words"), Stage1("hybrid"), Stage1("hybrid", "ranks"))
+FILTERS: tuple[Filter, ...] = (
+    Condition("digest", metadata=True, operator="eq", value="1"),
+    Negated(Condition("colours", metadata=True, operator="gt", value=2)),
+    Some(
+        (
+            Condition("path", metadata=False, operator="glob", value="a*"),
+            Condition("deep.source", metadata=True, operator="in", value=["c.md"]),
+        )
+    ),
+)
+
+
+def scanned(engine: Engine, wanted: Filter | None) -> list[tuple[Chunk, list[float]]]:
+    """Every chunk with its vector, in order."""
+    return [
+        (chunk, vector.tolist())
+        for chunks, vectors in engine.scan(NAME, wanted)
+        for chunk, vector in zip(chunks, vectors, strict=True)
+    ]
 
 
 class AbandonedError(Exception):
@@ -78,7 +102,8 @@ class Engines(RuleBasedStateMachine):
     def put(self, source: str, held: dict[str, list[int]], digest: str) -> None:
         for writer in self.writing():
             for document_id, chosen in held.items():
-                of = document(document_id, source, digest=digest, title=source)
+                metadata: dict[str, Json] = {"digest": digest, "colours": chosen, "deep": {"source": source}}
+                of = document(document_id, source, digest=digest, title=source, metadata=metadata)
                 put(writer, of, [PALETTE[colour] for colour in chosen], text=f"{document_id} {chosen}")
 
     @rule(lines=st.dictionaries(documents, st.none() | st.integers(1, 3), max_size=3))
@@ -184,6 +209,28 @@ class Engines(RuleBasedStateMachine):
                     assert engine.search(NAME, query, limit=limit, num_candidates=100) == self.exact.search(
                         NAME, query, limit=limit, num_candidates=100
                     )
+
+    @invariant()
+    def readers_find_the_same_by_words_and_under_filters(self) -> None:
+        for number, stage1 in enumerate(STAGE1):
+            for wanted in (None, *FILTERS):
+                found = [
+                    engine.search(
+                        NAME,
+                        QUERIES[number],
+                        limit=3,
+                        num_candidates=5,
+                        text="one 2 a.md nowhere",
+                        stage1=stage1,
+                        filter=wanted,
+                    )
+                    for engine in (self.exact, self.onlooker)
+                ]
+                assert found[0] == found[1]
+        assert list(self.onlooker.fields(NAME)) == list(self.exact.fields(NAME))
+        for wanted in (None, *FILTERS):
+            assert self.onlooker.documents(NAME, wanted) == self.exact.documents(NAME, wanted)
+            assert scanned(self.onlooker, wanted) == scanned(self.exact, wanted)
 
     @invariant()
     def what_is_stored_is_whole(self) -> None:

@@ -11,8 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
+from numpy.typing import NDArray
 
 from engine_samples import (
     EAST,
@@ -26,10 +28,10 @@ from engine_samples import (
     store_documents,
 )
 from vai.arrays import Matrix
-from vai.engines import reader as embedded_reader
+from vai.engines import searching
 from vai.engines import writer as embedded_writer
 from vai.engines.embedded import EmbeddedEngine
-from vai.engines.vectors import map_vectors
+from vai.engines.rowfiles import RowFormat, map_rows
 from vai.errors import CollectionNotFound, StoreBusy, StoreCorrupt
 
 pytestmark = pytest.mark.usefixtures("connections")
@@ -200,15 +202,17 @@ def test_a_reader_whose_vectors_are_compacted_away_under_it_starts_again(
     store_documents(writing, {"a": [EAST, NORTH]})
     maps: list[str] = []
 
-    def late(path: Path, rows: int, dimension: int) -> Matrix:
-        maps.append(path.name)
-        if len(maps) == 1:
+    def late(path: Path, rows: int, form: RowFormat) -> NDArray[Any]:
+        if path.name.startswith("vectors"):
+            maps.append(path.name)
+        if maps == ["vectors-0001.f32"]:
+            maps.append("compacted")
             store_documents(writing, {"b": [EAST]})
-        return map_vectors(path, rows, dimension)
+        return map_rows(path, rows, form)
 
-    monkeypatch.setattr(embedded_reader, "map_vectors", late)
+    monkeypatch.setattr(searching, "map_rows", late)
     assert found_ids(reader, EAST) == ["b#0"]
-    assert maps == ["vectors-0001.f32", "vectors-0002.f32"]
+    assert maps == ["vectors-0001.f32", "compacted", "vectors-0002.f32"]
     reader.close()
     writing.close()
 
@@ -224,7 +228,7 @@ def test_vectors_that_are_never_where_the_database_says_are_a_damage(
         tried.append(path)
         raise FileNotFoundError(2, "No such file or directory", str(path))
 
-    monkeypatch.setattr(embedded_reader, "map_vectors", gone)
+    monkeypatch.setattr(searching, "map_rows", gone)
     with pytest.raises(StoreCorrupt, match=re.escape("vectors-0001.f32` is gone")):
         found_ids(engine, EAST)
     assert len(tried) == 3
@@ -249,7 +253,7 @@ def test_a_failure_while_reading_gives_the_connection_back(
     """The `connections` fixture sees whether it does."""
     engine = EmbeddedEngine(store)
     store_documents(engine, {"a": [EAST]})
-    with pytest.raises(ValueError, match="aligned"):
+    with pytest.raises(ValueError, match="shape"):
         found_ids(engine, EAST[:3])
     assert found_ids(engine, EAST) == ["a#0"]
     engine.close()

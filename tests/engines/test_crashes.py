@@ -30,7 +30,7 @@ from engine_samples import (
 )
 from vai.engines import writer as embedded_writer
 from vai.engines.embedded import EmbeddedEngine
-from vai.engines.vectors import VectorAppender
+from vai.engines.rowfiles import RowAppender
 from vai.engines.writer import EmbeddedWriter
 
 pytestmark = pytest.mark.usefixtures("connections")
@@ -119,8 +119,8 @@ def test_whatever_lies_behind_the_last_row_is_overwritten(
 
 
 INSTANTS: dict[str, tuple[type, str]] = {
-    "before the vectors are written": (VectorAppender, "append"),
-    "before the vectors are synced": (VectorAppender, "sync"),
+    "before the vectors are written": (RowAppender, "append"),
+    "before the vectors are synced": (RowAppender, "sync"),
     "before the counters are set": (EmbeddedWriter, "_set_meta"),
     "before the old files are removed": (EmbeddedWriter, "_remove_old_files"),
 }
@@ -165,7 +165,7 @@ def test_a_failure_in_the_middle_of_compacting_leaves_what_was_committed(
     with pytest.raises(KeyboardInterrupt), engine.writing(NAME) as writer:
         put(writer, document("kept"), [EAST])
         writer.commit()
-        monkeypatch.setattr(VectorAppender, "append", interrupted)
+        monkeypatch.setattr(RowAppender, "append", interrupted)
     monkeypatch.undo()
     assert_holds(store, {"kept"})
 
@@ -206,21 +206,21 @@ def test_a_killed_process_loses_nothing_it_had_committed_and_holds_no_lock(store
     assert not (collection_folder(store) / "writer.json").exists()
 
 
-def test_vectors_are_synced_before_the_commit_that_makes_them_visible(
+def test_vectors_and_owners_are_synced_before_the_commit_that_makes_them_visible(
     engine: EmbeddedEngine, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     onlooker = EmbeddedEngine(store)
     seen: list[int] = []
-    sync = VectorAppender.sync
+    sync = RowAppender.sync
 
-    def watched(vectors: VectorAppender) -> None:
+    def watched(vectors: RowAppender) -> None:
         seen.append(onlooker.describe(NAME).chunks)
         sync(vectors)
         seen.append(onlooker.describe(NAME).chunks)
 
-    monkeypatch.setattr(VectorAppender, "sync", watched)
+    monkeypatch.setattr(RowAppender, "sync", watched)
     with engine.writing(NAME) as writer:
         put(writer, document("new"), list(np.array([EAST, EAST])))
         writer.commit()
-    assert (seen, onlooker.describe(NAME).chunks) == ([2, 2], 4)
+    assert (seen, onlooker.describe(NAME).chunks) == ([2, 2, 2, 2], 4)
     onlooker.close()

@@ -163,7 +163,10 @@ FAULTS = {
     "UPDATE chunks SET vector = 7 WHERE vector = 2": [
         "the vectors' 3 rows are not those that chunks and deletions account for"
     ],
-    "UPDATE chunks SET document = 77 WHERE vector = 0": ["1 chunks or documents belong to nothing"],
+    "UPDATE chunks SET document = 77 WHERE vector = 0": [
+        "1 chunks or documents belong to nothing",
+        "1 vectors are taken for those of another document",
+    ],
     "DELETE FROM sources": ["2 chunks or documents belong to nothing"],
 }
 

@@ -64,6 +64,7 @@ def test_nothing_but_the_database_and_the_vectors_is_left_when_all_is_closed(sto
     folder = store_of(store, {"a": [EAST]})
     assert sorted(path.name for path in folder.iterdir()) == [
         "collection.db",
+        "owners-0001.u32",
         "vectors-0001.f32",
         "writer.lock",
     ]

@@ -10,9 +10,9 @@ from hypothesis.extra import numpy as numpy_strategies
 
 from engine_samples import unit
 from vai.arrays import Vector
-from vai.engines import vectors as vector_files
+from vai.engines import vectors as comparing
 from vai.engines.ranking import best_rows, rows_near_best
-from vai.engines.vectors import most_similar
+from vai.engines.vectors import most_similar, most_similar_among
 
 similarities = numpy_strategies.arrays(
     np.float32,
@@ -58,7 +58,13 @@ def test_the_most_similar_rows_are_those_of_one_product_after_another(
     products = np.array([np.dot(vector, query) for vector in vectors], dtype=np.float32)
     products[list(without)] = -np.inf
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(vector_files, "BLOCK", block)
-        rows, values = most_similar(vectors, query, limit, without=np.array(sorted(without), dtype=np.int64))
-    assert rows == best_rows(products, limit).tolist()
-    assert values.tolist() == products[rows].tolist()
+        patched.setattr(comparing, "BLOCK", block)
+        allowed = np.isfinite(products)
+        found = most_similar(vectors, query, limit, allowed=allowed)
+        picked = most_similar_among(vectors, query, limit, np.flatnonzero(allowed)[::-1])
+        tail = data.draw(st.integers(0, len(vectors)))
+        before = np.flatnonzero(allowed[:tail])
+        joined = most_similar_among(vectors, query, limit, before, tail_from=tail, allowed=allowed)
+    for similar in (found, picked, joined):
+        assert similar.rows.tolist() == best_rows(products, limit).tolist()
+        assert similar.similarities.tolist() == products[similar.rows].tolist()

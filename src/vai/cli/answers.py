@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
 from vai.cli.output import counted, is_coloured, line_width, printable, styled, table
 from vai.cli.passages import marker, passage_lines
-from vai.types import Hit, QueryResponse, RerankResponse, RerankStage
+from vai.types import Hit, QueryResponse, QuerySettings, RerankResponse, RerankStage
 
 SHORTEST_HEADING = 16
 """Columns that a heading needs, to be worth showing beside a place."""
@@ -94,6 +95,8 @@ def _heading(hit: Hit, room: int) -> str:
 
 def _scores(hit: Hit, response: QueryResponse, *, explain: bool) -> str:
     similarity = f"similarity {hit.similarity:.3f}"
+    if explain and hit.words_score is not None:
+        similarity += f" · words {hit.words_score:.2f}"
     if response.stages.rerank is None:
         return similarity
     if hit.relevance is None or hit.score is None:
@@ -121,12 +124,15 @@ def _ordinal(number: int) -> str:
 def _stage_lines(response: QueryResponse) -> Iterator[str]:
     settings, stages = response.settings, response.stages
     embed, search, rerank = stages.embed, stages.search, stages.rerank
-    how = "every vector compared" if search.exact else "approximate index"
     yield f"stage 1  embed   {embed.ms:8.1f} ms  {embed.model}, {counted(embed.tokens, 'token')}"
     yield (
-        f"         search  {search.ms:8.1f} ms  {counted(search.candidates, 'candidate')}, {how}"
+        f"         search  {search.ms:8.1f} ms  {counted(search.candidates, 'candidate')}, {_how(response)}"
         f" (limit {settings.limit}, num_candidates {settings.num_candidates})"
     )
+    yield f"         order   by {_stage1_order(settings)}"
+    if settings.filter is not None:
+        shown = printable(json.dumps(settings.filter, ensure_ascii=False))
+        yield f"         filter  {counted(search.matched or 0, 'chunk')} let through by {shown}"
     if rerank is None:
         yield "stage 2  did not run"
         return
@@ -138,6 +144,26 @@ def _stage_lines(response: QueryResponse) -> Iterator[str]:
         f"         order   by score, blend {settings.blend:.2f} (0 is stage 2 alone, 1 is stage 1 alone); "
         f"relevance is {'calibrated' if rerank.calibrated else 'not calibrated'}"
     )
+
+
+def _how(response: QueryResponse) -> str:
+    search = response.stages.search
+    if response.settings.stage1 == "words":
+        return "every chunk's words"
+    if search.exact:
+        return "every vector compared"
+    beside = f" and {counted(search.unindexed, 'chunk')} beside it" if search.unindexed else ""
+    return f"approximate index to depth {search.depth:,}{beside}"
+
+
+def _stage1_order(settings: QuerySettings) -> str:
+    if settings.stage1 == "vector":
+        return "similarity"
+    if settings.stage1 == "words":
+        return "BM25 / the greatest BM25"
+    if settings.fusion == "ranks":
+        return "reciprocal ranks of similarity and BM25"
+    return f"similarity + {settings.words_weight:g} · BM25 / the greatest BM25"
 
 
 def _dropped_text(response: QueryResponse, dropped: tuple[Hit, ...]) -> str:

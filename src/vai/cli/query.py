@@ -11,6 +11,7 @@ from vai.cli.answers import response_text, summary_line
 from vai.cli.inputs import STANDARD_INPUT, input_name, read_input
 from vai.cli.options import (
     collection_option,
+    filter_option,
     json_option,
     note,
     number,
@@ -25,6 +26,7 @@ from vai.collection import Collection
 from vai.errors import InvalidQuery, InvalidSettings, KeyMissing
 from vai.models.catalog import DEFAULT_RERANKER
 from vai.reranking import LONGEST_QUERY, checked_query
+from vai.settings import DEFAULT_STAGE1
 from vai.types import QueryResponse
 
 LARGEST_BATCH = 64_000_000
@@ -47,6 +49,24 @@ LARGEST_BATCH = 64_000_000
     metavar="N",
     help="Depth of the approximate search.  [default: 20 × limit, at most 10,000]",
 )
+@click.option(
+    "--stage1",
+    metavar="MODE",
+    help=f"Find candidates by `vector`, `words` or `hybrid`.  [default: {DEFAULT_STAGE1.mode}]",
+)
+@click.option(
+    "--fusion",
+    metavar="HOW",
+    help=f"Join vectors and words by `scores` or `ranks`.  [default: {DEFAULT_STAGE1.fusion}]",
+)
+@click.option(
+    "--words-weight",
+    callback=number,
+    metavar="W",
+    help="What the best BM25 score counts beside a similarity of 1.  "
+    f"[default: {DEFAULT_STAGE1.words_weight:g}]",
+)
+@filter_option
 @click.option("--rerank-model", metavar="NAME", help=f"Model of stage 2.  [default: {DEFAULT_RERANKER}]")
 @click.option("--no-rerank", is_flag=True, help="Leave stage 2 out.")
 @click.option(
@@ -75,6 +95,10 @@ def query(
     limit: int | None,
     top_k: int | None,
     num_candidates: int | None,
+    stage1: str | None,
+    fusion: str | None,
+    words_weight: float | None,
+    filters: tuple[str, ...],
     rerank_model: str | None,
     no_rerank: bool,
     blend: float | None,
@@ -89,7 +113,7 @@ def query(
 ) -> int:
     """Find the passages that answer TEXT.
 
-    Stage 1 takes --limit candidates by vector similarity, stage 2 reads each of them together with TEXT and
+    Stage 1 takes --limit candidates by similar vectors and by the words of TEXT, stage 2 reads each of them together with TEXT and
     keeps the best --top-k. TEXT may be `-` for standard input. With --batch, every line of FILE is a question
     and every answer is one line of JSON.
     """
@@ -107,6 +131,10 @@ def query(
                 limit=limit,
                 top_k=top_k,
                 num_candidates=num_candidates,
+                stage1=stage1,
+                fusion=fusion,
+                words_weight=words_weight,
+                filter=filters or None,
                 rerank_model=rerank_model,
                 rerank=False if no_rerank else None,
                 blend=blend,
@@ -135,8 +163,16 @@ def _print(response: QueryResponse, *, as_json: bool, explain: bool, quiet: bool
         click.echo(response_text(response, explain=explain))
         note(f"\n{summary_line(response)}", quiet=quiet)
     else:
-        note(f"the collection `{response.collection}` is empty: `vai ingest PATH` fills it", quiet=quiet)
+        note(_why_nothing(response), quiet=quiet)
     warn(response.warnings, quiet=quiet)
+
+
+def _why_nothing(response: QueryResponse) -> str:
+    if response.stages.search.matched == 0:
+        return "nothing was found: no chunk passes the filter"
+    if response.settings.stage1 == "words":
+        return "nothing was found: none of the words occurs; `--stage1 hybrid` finds by meaning too"
+    return f"the collection `{response.collection}` is empty: `vai ingest PATH` fills it"
 
 
 # ── the questions, by line; a single one is that of line 1 ──

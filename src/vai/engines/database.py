@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from vai.engines.fields import FIELDS_SCHEMA
+from vai.engines.words import WORDS_SCHEMA
 from vai.errors import StoreBusy, StoreCorrupt, StoreFailure, StoreFull, StoreReadOnly, StoreTooNew, VaiError
 
-FORMAT = 1
-"""Version of what is on disk; a store written by a later one is refused."""
+FORMAT = 2
+"""Version of what is on disk: one written by a later version is refused, an older one is migrated."""
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
@@ -43,7 +45,9 @@ CREATE TABLE chunks (
     tokens INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX chunks_of_document ON chunks (document, ordinal);
-CREATE TABLE dead (vector INTEGER PRIMARY KEY);  -- rows in the vector file that belong to no chunk any more
+CREATE TABLE dead (
+    vector INTEGER PRIMARY KEY  -- row in the vector file that belongs to no chunk any more
+);
 """
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -51,6 +55,10 @@ _NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
 _NO_RIGHT_IN_SQLITE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
 
 Action = Literal["read", "written to"]
+
+
+class NeedsMigrationError(Exception):
+    """What is on disk was written by an earlier version, and has to be brought to this one's format."""
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
@@ -109,12 +117,17 @@ def create_database(path: Path, meta: dict[str, str | int]) -> None:
     connection = connect_writer(path)
     try:
         connection.execute("BEGIN IMMEDIATE")
-        for statement in SCHEMA.split(";\n"):
-            connection.execute(statement)
+        create_tables(connection, SCHEMA + FIELDS_SCHEMA + WORDS_SCHEMA)
         connection.executemany("INSERT INTO meta VALUES (?, ?)", {**meta, "format": FORMAT}.items())
         connection.execute("COMMIT")
     finally:
         connection.close()
+
+
+def create_tables(connection: sqlite3.Connection, schema: str) -> None:
+    """Carry out the statements of a schema, in the transaction that the connection is in."""
+    for statement in schema.split(";\n"):
+        connection.execute(statement)
 
 
 def read_meta(connection: sqlite3.Connection) -> dict[str, str | int]:
@@ -122,8 +135,11 @@ def read_meta(connection: sqlite3.Connection) -> dict[str, str | int]:
 
     Raises:
         StoreTooNew: it was written by a later version.
+        NeedsMigrationError: it was written by an earlier one.
     """
     meta: dict[str, str | int] = dict(connection.execute("SELECT key, value FROM meta"))
+    if int(meta["format"]) < FORMAT:
+        raise NeedsMigrationError
     if int(meta["format"]) > FORMAT:
         raise StoreTooNew(
             f"the store has format {meta['format']}, and this version of vai knows formats up to {FORMAT}",

@@ -6,6 +6,8 @@
   collections/<name>/
     collection.db        SQLite: what exists (documents, chunks, what was ingested of each source)
     vectors-0001.f32     the vectors, addressed by row
+    owners-0001.u32      for each of them the number of its document
+    index-0001-0001.ann  the approximate index; can be thrown away and built anew
     writer.lock          held by the one who writes, writer.json says who that is
 """
 
@@ -18,14 +20,17 @@ import shutil
 import socket
 import sys
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vai.engines.database import create_database, failures_named
-from vai.engines.reader import DATABASE, Reader
+from vai.engines.analysis import ANALYSIS_VERSION
+from vai.engines.database import NeedsMigrationError, create_database, failures_named
+from vai.engines.layout import DATABASE, owners_name, vectors_name
+from vai.engines.reader import Reader
+from vai.engines.searching import Search
 from vai.errors import (
     CollectionNotFound,
     InvalidSettings,
@@ -34,10 +39,23 @@ from vai.errors import (
     StoreNotFound,
     StoreTooNew,
 )
-from vai.types import Chunk, CollectionInfo, Found, Provenance, SourceState
+from vai.filters import Filter
+from vai.types import (
+    BY_VECTOR,
+    Chunk,
+    CollectionInfo,
+    Found,
+    IndexCost,
+    IndexInfo,
+    IndexProgress,
+    Precision,
+    Provenance,
+    SourceState,
+    Stage1,
+)
 
 if TYPE_CHECKING:
-    from vai.arrays import Vector
+    from vai.arrays import Matrix, Vector
     from vai.engines.writer import EmbeddedWriter
 
 STORE_SCHEMA = "vai.store/1"
@@ -77,10 +95,14 @@ class EmbeddedEngine:
         _close_readers(self._readers)
 
     def collections(self) -> Sequence[CollectionInfo]:
+        return [self.describe(name) for name in self.names()]
+
+    def names(self) -> Sequence[str]:
+        """The collections that are there, whether or not they can be read."""
         folder = self.store / "collections"
         with failures_named(folder, "read"):
             names = sorted(path.parent.name for path in folder.glob(f"*/{DATABASE}"))
-        return [self.describe(name) for name in names if _NAME.fullmatch(name)]
+        return [name for name in names if _NAME.fullmatch(name)]
 
     def describe(self, collection: str) -> CollectionInfo:
         with self._reader(collection) as reader:
@@ -91,8 +113,6 @@ class EmbeddedEngine:
             return reader.provenance()
 
     def create(self, collection: str, provenance: Provenance) -> None:
-        from vai.engines.writer import vectors_name
-
         if not _NAME.fullmatch(collection):
             raise InvalidSettings(
                 f"`{collection}` cannot name a collection",
@@ -118,11 +138,14 @@ class EmbeddedEngine:
                     "dimension": provenance.dimension,
                     "chunk_tokens": provenance.chunk_tokens,
                     "vectors": vectors_name(1),
+                    "index": "",
+                    "analysis": ANALYSIS_VERSION,
                     "rows": 0,
                     "changes": 0,
                     "updated": datetime.now(UTC).isoformat(timespec="seconds"),
                 }
                 (folder / vectors_name(1)).touch()
+                (folder / owners_name(1)).touch()
                 create_database(unfinished, meta)
                 unfinished.rename(folder / DATABASE)
 
@@ -149,10 +172,53 @@ class EmbeddedEngine:
                 writer.close()
 
     def search(
-        self, collection: str, vector: Vector, *, limit: int, num_candidates: int, exact: bool = False
+        self,
+        collection: str,
+        vector: Vector,
+        *,
+        limit: int,
+        num_candidates: int,
+        exact: bool = False,
+        text: str = "",
+        stage1: Stage1 = BY_VECTOR,
+        filter: Filter | None = None,
     ) -> Found:
         with self._reader(collection) as reader:
-            return reader.search(vector, limit)
+            return reader.search(Search(vector, limit, num_candidates, exact, text, stage1, filter))
+
+    def fields(self, collection: str) -> Sequence[str]:
+        with self._reader(collection) as reader:
+            return reader.fields()
+
+    def documents(self, collection: str, filter: Filter | None = None) -> Sequence[str]:
+        with self._reader(collection) as reader:
+            return reader.documents(filter)
+
+    def scan(self, collection: str, filter: Filter | None = None) -> Iterator[tuple[Sequence[Chunk], Matrix]]:
+        with self._reader(collection) as reader:
+            yield from reader.scan(filter)
+
+    def sample(self, collection: str, count: int) -> Matrix:
+        with self._reader(collection) as reader:
+            return reader.sample(count)
+
+    def index(self, collection: str) -> IndexInfo:
+        with self._reader(collection) as reader:
+            return reader.covering().info(collection)
+
+    def index_cost(self, collection: str, precision: Precision | None = None) -> IndexCost:
+        with self._reader(collection) as reader:
+            return reader.covering().cost(precision)
+
+    def build_index(
+        self,
+        collection: str,
+        precision: Precision | None = None,
+        progress: Callable[[IndexProgress], None] | None = None,
+    ) -> IndexInfo:
+        with self.writing(collection) as writer:
+            writer.build_index(precision, progress)
+        return self.index(collection)
 
     def chunks(self, collection: str, ids: Sequence[str]) -> Mapping[str, Chunk]:
         with self._reader(collection) as reader:
@@ -183,13 +249,21 @@ class EmbeddedEngine:
         folder = self._folder(collection)
         with failures_named(folder, "read"):
             free = self._readers.setdefault(collection, [])
-            reader = _take(free, folder / DATABASE) or Reader(folder)
+            reader = _take(free, folder / DATABASE) or self._open_reader(collection, folder)
             try:
                 yield reader
             except BaseException:
                 reader.close()
                 raise
             free.append(reader)
+
+    def _open_reader(self, collection: str, folder: Path) -> Reader:
+        """A new reader, after bringing the collection to this version's format where that is needed."""
+        try:
+            return Reader(folder)
+        except NeedsMigrationError:
+            with self.writing(collection):
+                return Reader(folder)
 
     @contextmanager
     def _lock(self, collection: str) -> Iterator[None]:

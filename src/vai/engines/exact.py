@@ -5,18 +5,38 @@ The other engines are judged by it. It is also an engine for a process that keep
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vai.arrays import Matrix, Vector
+from vai.engines.bm25 import score_texts
+from vai.engines.fusion import Worded, by_both, by_vector, by_words
 from vai.engines.ranking import best_rows
-from vai.errors import CollectionNotFound, StoreBusy
-from vai.types import Candidate, Chunk, Claim, CollectionInfo, Found, Provenance, SourceState, StoredDocument
+from vai.engines.vectors import Similar
+from vai.errors import CollectionNotFound, StoreBusy, UnsupportedByEngine
+from vai.filters import Filter, FilterFields, field_names, filter_fields, matches
+from vai.types import (
+    BY_VECTOR,
+    Candidate,
+    Chunk,
+    Claim,
+    CollectionInfo,
+    Found,
+    IndexCost,
+    IndexInfo,
+    IndexProgress,
+    Precision,
+    Provenance,
+    SourceState,
+    Stage1,
+    StoredDocument,
+)
 
 
 @dataclass
@@ -79,17 +99,98 @@ class ExactEngine:
             self._writing.discard(collection)
 
     def search(
-        self, collection: str, vector: Vector, *, limit: int, num_candidates: int, exact: bool = False
+        self,
+        collection: str,
+        vector: Vector,
+        *,
+        limit: int,
+        num_candidates: int,
+        exact: bool = False,
+        text: str = "",
+        stage1: Stage1 = BY_VECTOR,
+        filter: Filter | None = None,
     ) -> Found:
-        stored = self._state(collection).chunks
-        values = np.array([np.dot(stored_vector, vector) for _, stored_vector in stored], dtype=np.float32)
+        state = self._state(collection)
+        allowed = np.array(
+            [self._lets_through(state, chunk, filter) for chunk, _ in state.chunks], dtype=np.bool_
+        )
+
+        def similarities(rows: NDArray[np.int64]) -> Vector:
+            return np.array([np.dot(state.chunks[row][1], vector) for row in rows], dtype=np.float32)
+
+        every = np.flatnonzero(allowed)
+        similar = _best(every, similarities(every), num_candidates)
+        if stage1.mode == "vector":
+            scored = by_vector(Similar(*similar), limit)
+        else:
+            words = score_texts(text, [chunk.passage for chunk, _ in state.chunks])
+            some = np.flatnonzero(allowed & (words > 0))
+            worded = Worded(*_best(some, words[some], num_candidates))
+            if stage1.mode == "words":
+                scored = by_words(worded, limit, similarities)
+            else:
+                scored = by_both(
+                    Similar(*similar),
+                    worded,
+                    stage1,
+                    limit,
+                    similarities=similarities,
+                    words_scores=lambda rows: words[rows],
+                )
         return Found(
             tuple(
-                Candidate(stored[row][0], float(values[row]), rank, float(values[row]), vector_rank=rank)
-                for rank, row in enumerate(best_rows(values, limit), start=1)
+                Candidate(
+                    state.chunks[item.row][0],
+                    item.similarity,
+                    rank,
+                    item.score,
+                    vector_rank=item.vector_rank,
+                    words_rank=item.words_rank,
+                    words_score=item.words_score,
+                )
+                for rank, item in enumerate(scored, start=1)
             ),
             exact=True,
+            matched=None if filter is None else int(allowed.sum()),
         )
+
+    def fields(self, collection: str) -> Sequence[str]:
+        documents = self._state(collection).documents.values()
+        return sorted({name for document in documents for name in field_names(document.metadata)})
+
+    def documents(self, collection: str, filter: Filter | None = None) -> Sequence[str]:
+        state = self._state(collection)
+        return [
+            document.id
+            for document in state.documents.values()
+            if filter is None or matches(filter, _fields(state, document, heading=()))
+        ]
+
+    def scan(self, collection: str, filter: Filter | None = None) -> Iterator[tuple[Sequence[Chunk], Matrix]]:
+        state = self._state(collection)
+        for chunk, vector in list(state.chunks):
+            if self._lets_through(state, chunk, filter):
+                yield [chunk], vector.reshape(1, -1)
+
+    def sample(self, collection: str, count: int) -> Matrix:
+        state = self._state(collection)
+        stored = [vector for _, vector in state.chunks]
+        chosen = stored if len(stored) <= count else [stored[n * len(stored) // count] for n in range(count)]
+        return np.array(chosen, dtype=np.float32).reshape(-1, state.provenance.dimension)
+
+    def index(self, collection: str) -> IndexInfo:
+        raise _no_index()
+
+    def index_cost(self, collection: str, precision: Precision | None = None) -> IndexCost:
+        raise _no_index()
+
+    def build_index(
+        self,
+        collection: str,
+        precision: Precision | None = None,
+        progress: Callable[[IndexProgress], None] | None = None,
+    ) -> IndexInfo:
+        raise _no_index()
 
     def chunks(self, collection: str, ids: Sequence[str]) -> Mapping[str, Chunk]:
         found = {chunk.id: chunk for chunk, _ in self._state(collection).chunks}
@@ -105,6 +206,12 @@ class ExactEngine:
             chunk.id for chunk, vector in state.chunks if not abs(float(np.linalg.norm(vector)) - 1.0) < 1e-3
         ]
         return [f"{len(crooked):,} vectors are not of unit length"] if crooked else []
+
+    def _lets_through(self, state: _State, chunk: Chunk, filter: Filter | None) -> bool:
+        if filter is None:
+            return True
+        document = state.documents[chunk.document_id]
+        return matches(filter, _fields(state, document, heading=chunk.heading))
 
     def _state(self, collection: str) -> _State:
         if collection not in self._states:
@@ -192,12 +299,37 @@ class ExactWriter:
         self._state.chunks = [pair for pair in self._state.chunks if pair[0].document_id != document_id]
         self._current.discard(document_id)
 
+    def settle(self, progress: Callable[[IndexProgress], None] | None = None) -> None:
+        """Nothing is put off."""
+
     def commit(self) -> None:
         self._state.updated = _now()
         self._states[self._collection] = deepcopy(self._state)
 
     def _documents_of(self, source: str) -> list[str]:
         return [document.id for document in self._state.documents.values() if document.source == source]
+
+
+def _best(rows: NDArray[np.int64], values: Vector, limit: int) -> tuple[NDArray[np.int64], Vector]:
+    """The rows with the greatest values, and these: best first, equal ones by row."""
+    best = best_rows(values, limit)
+    return rows[best], values[best]
+
+
+def _fields(state: _State, document: StoredDocument, *, heading: tuple[str, ...]) -> FilterFields:
+    source = state.sources.get(document.source)
+    return filter_fields(
+        document_id=document.id,
+        source=document.source,
+        title=document.title,
+        mtime_ns=source.stamp.mtime_ns if source else 0,
+        heading=heading,
+        metadata=document.metadata,
+    )
+
+
+def _no_index() -> UnsupportedByEngine:
+    return UnsupportedByEngine("the engine `exact` compares every vector and has no index")
 
 
 def _now() -> str:

@@ -12,14 +12,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vai.arrays import Matrix, Vector
+from vai.arrays import Matrix
 from vai.engines.database import connect_reader, contents_understood, has_pending_changes, read_meta
-from vai.engines.vectors import BLOCK, map_vectors, most_similar
+from vai.engines.fields import field_names
+from vai.engines.fusion import Scored
+from vai.engines.indexing import Covering, covering
+from vai.engines.layout import DATABASE
+from vai.engines.searching import Rows, Search
+from vai.engines.selection import allowed_documents
+from vai.engines.words import Words
+from vai.filters import Filter
 from vai.types import Candidate, Chunk, CollectionInfo, Found, Provenance, SourceState, Stamp
-
-DATABASE = "collection.db"
 
 _CHUNK = """
 SELECT chunks.vector, documents.id, chunks.ordinal, sources.name, documents.title, chunks.text, chunks.first,
@@ -53,9 +57,15 @@ class Reader:
         self._identity = _identity(folder / DATABASE)
         self._contents = _contents(folder / DATABASE)
         self._connection, self._immutable = connect_reader(folder / DATABASE)
+        try:
+            with contents_understood(folder):
+                read_meta(self._connection)  # which says no to the format of another version
+        except BaseException:
+            self._connection.close()
+            raise
         self._meta: dict[str, str | int] = {}
-        self._vectors: Matrix = np.empty((0, 0), dtype=np.float32)
-        self._dead: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._rows: Rows | None = None
+        self._words = Words()
 
     def reads(self, database: Path) -> bool:
         """Whether the file of that name is still the one that this reader has open, as it takes it to be."""
@@ -66,63 +76,97 @@ class Reader:
     def close(self) -> None:
         """Let go of the files."""
         self._connection.close()
-        self._vectors = np.empty((0, 0), dtype=np.float32)
+        if self._rows is not None:
+            self._rows.close()
+            self._rows = None
 
     @contextmanager
-    def _snapshot(self) -> Iterator[sqlite3.Connection]:
-        """A read transaction, in which the vectors are those of the same commit."""
+    def _snapshot(self) -> Iterator[tuple[sqlite3.Connection, Rows]]:
+        """A read transaction, with the rows of the same commit."""
         for attempt in range(3):
             self._connection.execute("BEGIN")
             try:
                 try:
-                    self._refresh()
+                    rows = self._refresh()
                 except FileNotFoundError:
-                    # A writer has compacted the vectors into a new file since this transaction began.
+                    # A writer has compacted the rows into new files since this transaction began.
                     if attempt == 2:
                         raise
                     continue
-                yield self._connection
+                yield self._connection, rows
                 return
             finally:
                 if self._connection.in_transaction:  # a failing disk may have ended it
                     self._connection.execute("ROLLBACK")
 
-    def _refresh(self) -> None:
+    def _refresh(self) -> Rows:
         with contents_understood(self.folder):
             (changes,) = self._connection.execute("SELECT value FROM meta WHERE key = 'changes'").fetchone()
-            if changes == self._meta.get("changes"):
-                return
+            if self._rows is not None and changes == self._meta.get("changes"):
+                return self._rows
             meta = read_meta(self._connection)
-            rows, dimension = int(meta["rows"]), int(meta["dimension"])
-            self._vectors = map_vectors(self.folder / str(meta["vectors"]), rows, dimension)
-            dead = self._connection.execute("SELECT vector FROM dead").fetchall()
-            self._dead = np.array(dead, dtype=np.int64).reshape(-1)
-            if not np.all((self._dead >= 0) & (self._dead < rows)):
-                raise ValueError(f"vectors are deleted that are none of the {rows:,}")
+            if self._rows is not None:
+                self._rows.close()
+                self._rows = None
+            self._rows = Rows(self._connection, self.folder, meta, self._words)
             self._meta = meta
+            return self._rows
 
-    def search(self, query: Vector, limit: int) -> Found:
-        """The `limit` most similar chunks, by comparing every vector."""
-        with self._snapshot() as connection:
-            rows, values = most_similar(self._vectors, query, limit, without=self._dead)
-            chunks = dict(self._chunks(connection, "chunks.vector", rows))
+    def search(self, asked: Search) -> Found:
+        """See `vai.protocols.Engine.search`."""
+        with self._snapshot() as (connection, rows):
+            if asked.vector.shape != rows.vectors.shape[1:]:
+                raise ValueError(f"a query of shape {asked.vector.shape} and vectors of {rows.vectors.shape[1:]}")
+            with contents_understood(self.folder):
+                result = rows.search(connection, asked)
+            chunks = dict(self._chunks(connection, "chunks.vector", [item.row for item in result.scored]))
         with contents_understood(self.folder):
             candidates = tuple(
-                Candidate(chunks[row], float(value), rank, float(value), vector_rank=rank)
-                for rank, (row, value) in enumerate(zip(rows, values, strict=True), start=1)
+                _candidate(chunks[item.row], item, rank) for rank, item in enumerate(result.scored, start=1)
             )
-        return Found(candidates, exact=True)
+        return Found(
+            candidates,
+            exact=result.exact,
+            unindexed=result.unindexed,
+            depth=result.depth,
+            matched=result.matched,
+            warnings=(rows.index_fault,) if rows.index_fault and not asked.exact else (),
+        )
+
+    def fields(self) -> list[str]:
+        """Names of the metadata fields that documents have."""
+        with self._snapshot() as (connection, _):
+            return field_names(connection)
+
+    def documents(self, filter: Filter | None) -> list[str]:
+        """Ids of the documents that a filter lets through, or of all."""
+        with self._snapshot() as (connection, _):
+            stored = connection.execute("SELECT number, id FROM documents ORDER BY number")
+            if filter is None:
+                return [document_id for _, document_id in stored]
+            wanted = set(allowed_documents(connection, filter).tolist())
+            return [document_id for number, document_id in stored if number in wanted]
+
+    def scan(self, filter: Filter | None) -> Iterator[tuple[Sequence[Chunk], Matrix]]:
+        """Chunks that a filter lets through, with their vectors, some at a time."""
+        with self._snapshot() as (connection, rows):
+            wanted = rows.allowed(connection, filter).rows()
+            for start in range(0, wanted.size, _PARAMETERS):
+                group = wanted[start : start + _PARAMETERS]
+                chunks = dict(self._chunks(connection, "chunks.vector", group.tolist()))
+                with contents_understood(self.folder):
+                    yield [chunks[row] for row in group.tolist()], np.asarray(rows.vectors[group])
 
     def chunks(self, ids: Sequence[str]) -> Mapping[str, Chunk]:
         """Those of the chunks with these ids that are stored."""
         documents = sorted({chunk_id.rpartition("#")[0] for chunk_id in ids})
-        with self._snapshot() as connection:
+        with self._snapshot() as (connection, _):
             stored = {chunk.id: chunk for _, chunk in self._chunks(connection, "documents.id", documents)}
         return {chunk_id: stored[chunk_id] for chunk_id in ids if chunk_id in stored}
 
     def source_states(self, names: Sequence[str] | None) -> list[SourceState]:
         """What was recorded of these sources, or of all, by name."""
-        with self._snapshot() as connection:
+        with self._snapshot() as (connection, _):
             if names is None:
                 return [source_state(row) for row in connection.execute(f"{_SOURCE} ORDER BY name")]
             rows = (connection.execute(SOURCE_BY_NAME, (name,)).fetchone() for name in names)
@@ -137,7 +181,7 @@ class Reader:
 
     def describe(self, name: str) -> CollectionInfo:
         """Counts, size and provenance."""
-        with self._snapshot() as connection:
+        with self._snapshot() as (connection, _):
             sources, documents, chunks = (
                 connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
                 for table in ("sources WHERE recipe <> ''", "documents", "chunks")
@@ -154,37 +198,24 @@ class Reader:
                 provenance=_provenance(meta),
             )
 
+    def sample(self, count: int) -> Matrix:
+        """Vectors of some chunks, evenly spread over all."""
+        with self._snapshot() as (_, rows):
+            live = rows.live.rows()
+            chosen = live if live.size <= count else live[np.arange(count) * live.size // count]
+            return np.asarray(rows.vectors[chosen])
+
+    def covering(self) -> Covering:
+        """What the index covers, and what it does not."""
+        with self._snapshot() as (connection, _):
+            return covering(connection, self.folder, self._meta)
+
     def check(self) -> list[str]:
         """One sentence for each fault in what is stored."""
-        with self._snapshot() as connection:
-            faults = [
-                f"SQLite: {fault}"
-                for (fault,) in connection.execute("PRAGMA integrity_check")
-                if fault != "ok"
-            ]
-            orphans = connection.execute("SELECT count(*) FROM pragma_foreign_key_check").fetchone()[0]
-            if orphans:
-                faults.append(f"{orphans:,} chunks or documents belong to nothing")
-            rows = len(self._vectors)
-            live = np.array(
-                connection.execute("SELECT vector FROM chunks ORDER BY vector").fetchall(), dtype=np.int64
-            )
-            live = live.reshape(-1)
-            accounted = np.union1d(live, self._dead)
-            if accounted.size != live.size + self._dead.size or not np.array_equal(
-                accounted, np.arange(rows)
-            ):
-                faults.append(
-                    f"the vectors' {rows:,} rows are not those that chunks and deletions account for"
-                )
-                live = live[live < rows]
-            crooked = 0
-            for start in range(0, live.size, BLOCK):
-                lengths = np.linalg.norm(self._vectors[live[start : start + BLOCK]], axis=1)
-                crooked += int((~(np.abs(lengths - 1.0) < 1e-3)).sum())
-            if crooked:
-                faults.append(f"{crooked:,} vectors are not of unit length")
-        return faults
+        from vai.engines.checking import faults
+
+        with self._snapshot() as (connection, rows), contents_understood(self.folder):
+            return list(faults(connection, self.folder, rows, str(self._meta["index"])))
 
     def _chunks(
         self, connection: sqlite3.Connection, column: str, values: Sequence[str] | Sequence[int]
@@ -229,6 +260,18 @@ def _numbered_chunk(
         metadata=json.loads(metadata),
     )
     return vector, chunk
+
+
+def _candidate(chunk: Chunk, found: Scored, rank: int) -> Candidate:
+    return Candidate(
+        chunk=chunk,
+        similarity=found.similarity,
+        stage1_rank=rank,
+        stage1_score=found.score,
+        vector_rank=found.vector_rank,
+        words_rank=found.words_rank,
+        words_score=found.words_score,
+    )
 
 
 def _provenance(meta: dict[str, str | int]) -> Provenance:

@@ -15,12 +15,19 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vai.arrays import Matrix
 from vai.engines.database import connect_writer, contents_understood, failures_named, read_meta
-from vai.engines.reader import DATABASE, SOURCE_BY_NAME, in_groups, source_state
-from vai.engines.vectors import BLOCK, VectorAppender, map_vectors
-from vai.types import Chunk, Claim, SourceState, StoredDocument
+from vai.engines.fields import FieldsWriter
+from vai.engines.index import IndexFile
+from vai.engines.indexing import Covering, covering
+from vai.engines.layout import DATABASE, derived_files, generation_of, owners_name, vectors_name
+from vai.engines.migration import migrate
+from vai.engines.reader import SOURCE_BY_NAME, in_groups, source_state
+from vai.engines.rowfiles import BLOCK, OWNER_ROWS, RowAppender, map_rows, vector_rows
+from vai.engines.words import WordsWriter
+from vai.types import Chunk, Claim, IndexProgress, Precision, SourceState, StoredDocument
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -52,19 +59,34 @@ class EmbeddedWriter:
         try:
             self._database.execute("CREATE TEMP TABLE current (document INTEGER PRIMARY KEY)")
             with contents_understood(folder):
+                migrate(self._database, folder)
                 meta = read_meta(self._database)
                 self._dimension = int(meta["dimension"])
                 self._rows = self._committed_rows = int(meta["rows"])
-                self._vectors_name = str(meta["vectors"])
-            self._vectors = VectorAppender(folder / self._vectors_name, self._rows, self._dimension)
+                self._generation = generation_of(str(meta["vectors"]))
+            self._words = WordsWriter(self._database)
+            self._fields = FieldsWriter(self._database)
+            self._fields = FieldsWriter(self._database)
+            self._vectors, self._owners = self._appenders()
         except BaseException:
             self._database.close()
             raise
         self._remove_old_files()
 
+    def _appenders(self) -> tuple[RowAppender, RowAppender]:
+        """For the vectors and the owners, behind the rows that there are."""
+        folder, generation = self.folder, self._generation
+        vectors = RowAppender(folder / vectors_name(generation), self._rows, vector_rows(self._dimension))
+        try:
+            return vectors, RowAppender(folder / owners_name(generation), self._rows, OWNER_ROWS)
+        except BaseException:
+            vectors.close()
+            raise
+
     def close(self) -> None:
         """Forget what was not committed and let go of the files."""
         self._vectors.close()
+        self._owners.close()
         self._database.close()  # which rolls back
 
     # ── looking up ──
@@ -129,6 +151,7 @@ class EmbeddedWriter:
         )
         number = cursor.lastrowid or 0
         self._numbers[document.id] = number
+        self._fields.put(number, document)
         self._database.execute("INSERT OR IGNORE INTO current VALUES (?)", (number,))
 
     @_named
@@ -138,6 +161,8 @@ class EmbeddedWriter:
         self._begin()
         documents = [self._document_number(chunk.document_id) for chunk in chunks]
         self._vectors.append(vectors)
+        self._owners.append(np.array(documents, dtype=np.uint32).reshape(-1, 1))
+        self._words.add(self._rows, [chunk.passage for chunk in chunks])
         self._database.executemany(
             "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -219,13 +244,17 @@ class EmbeddedWriter:
     @_named
     def remove_document(self, document_id: str) -> None:
         self._begin()
-        row = self._database.execute("SELECT number FROM documents WHERE id = ?", (document_id,)).fetchone()
-        if row is None:
+        stored = self._database.execute(
+            "SELECT number FROM documents WHERE id = ?", (document_id,)
+        ).fetchone()
+        if stored is None:
             return
-        self._database.execute("INSERT INTO dead SELECT vector FROM chunks WHERE document = ?", row)
-        self._database.execute("DELETE FROM chunks WHERE document = ?", row)
-        self._database.execute("DELETE FROM documents WHERE number = ?", row)
-        self._database.execute("DELETE FROM current WHERE document = ?", row)
+        (number,) = stored
+        self._fields.remove(number)
+        self._database.execute("INSERT INTO dead SELECT vector FROM chunks WHERE document = ?", (number,))
+        self._database.execute("DELETE FROM chunks WHERE document = ?", (number,))
+        self._database.execute("DELETE FROM documents WHERE number = ?", (number,))
+        self._database.execute("DELETE FROM current WHERE document = ?", (number,))
         self._numbers.pop(document_id, None)
 
     @_named
@@ -234,14 +263,46 @@ class EmbeddedWriter:
             return
         if self._rows > self._committed_rows:
             self._vectors.sync()
-        self._set_meta(rows=self._rows, vectors=self._vectors_name)
+            self._owners.sync()
+        self._words.flush()
+        self._fields.flush()
+        self._set_meta(rows=self._rows, vectors=vectors_name(self._generation))
         self._database.execute("COMMIT")
         self._committed_rows = self._rows
         self._numbers.clear()
 
+    # ── what is put off ──
+
+    @_named
+    def settle(self, progress: Callable[[IndexProgress], None] | None = None) -> None:
+        self.compact()
+        if not self._database.in_transaction:
+            self._record_index(self._covering().brought_up_to_date(progress))
+
+    @_named
+    def build_index(
+        self, precision: Precision | None, progress: Callable[[IndexProgress], None] | None
+    ) -> None:
+        """Build the index anew over all that is committed; None keeps the precision it has."""
+        self._record_index(self._covering().built(precision, progress))
+
+    def _covering(self) -> Covering:
+        return covering(self._database, self.folder, read_meta(self._database))
+
+    def _record_index(self, index: IndexFile | None) -> None:
+        """Make an index the one that readers open."""
+        described = json.dumps(index.to_json()) if index else ""
+        if described == read_meta(self._database)["index"]:
+            return
+        self._begin()
+        self._database.execute("UPDATE meta SET value = ? WHERE key = 'index'", (described,))
+        self._database.execute("UPDATE meta SET value = value + 1 WHERE key = 'changes'")
+        self._database.execute("COMMIT")
+        self._remove_old_files()
+
     @_named
     def compact(self) -> None:
-        """Copy the live vectors into a new file when half of them or more are dead, and many.
+        """Copy the live rows into new files when half of them or more are dead, and many.
 
         Nothing happens where something was not committed: it is to be forgotten.
         """
@@ -254,14 +315,30 @@ class EmbeddedWriter:
         live = np.array(
             self._database.execute("SELECT vector FROM chunks ORDER BY vector").fetchall(), dtype=np.int64
         ).reshape(-1)
-        old = map_vectors(self.folder / self._vectors_name, self._rows, self._dimension)
-        generation = int(self._vectors_name.split("-")[1].split(".")[0]) + 1
-        name = vectors_name(generation)
+        numbers = _numbers_after(live, self._rows)
+        self._move_rows(live)
+        self._words.rewrite(numbers)
+        self._database.execute("DELETE FROM dead")
+        self._set_meta(index="")  # it speaks of the old rows
+        self._rows, self._committed_rows = int(live.size), -1
+        self.commit()
+        self._remove_old_files()
+
+    def _move_rows(self, live: NDArray[np.int64]) -> None:
+        """Write the live rows into the files of a new generation, in order."""
+        vectors = map_rows(
+            self.folder / vectors_name(self._generation), self._rows, vector_rows(self._dimension)
+        )
+        owners = map_rows(self.folder / owners_name(self._generation), self._rows, OWNER_ROWS)
         self._vectors.close()
-        self._vectors = VectorAppender(self.folder / name, 0, self._dimension)
+        self._owners.close()
+        self._generation += 1
+        self._rows = 0
+        self._vectors, self._owners = self._appenders()
         for start in range(0, live.size, BLOCK):
             rows = live[start : start + BLOCK]
-            self._vectors.append(old[rows])
+            self._vectors.append(vectors[rows])
+            self._owners.append(owners[rows])
             # Ascending and never above the old number, so a row never meets one that is still to move.
             self._database.executemany(
                 "UPDATE chunks SET vector = ? WHERE vector = ?",
@@ -271,10 +348,6 @@ class EmbeddedWriter:
                     if start + position != row
                 ),
             )
-        self._database.execute("DELETE FROM dead")
-        self._vectors_name, self._rows, self._committed_rows = name, int(live.size), -1
-        self.commit()
-        self._remove_old_files()
 
     # ── inside ──
 
@@ -308,14 +381,23 @@ class EmbeddedWriter:
         self._database.execute("UPDATE meta SET value = value + 1 WHERE key = 'changes'")
 
     def _remove_old_files(self) -> None:
-        for path in self.folder.glob("vectors-*.f32"):
-            if path.name != self._vectors_name:
+        """Remove files of other generations, and indexes that are not in use."""
+        index = str(read_meta(self._database)["index"])
+        in_use = {
+            vectors_name(self._generation),
+            owners_name(self._generation),
+            *([json.loads(index)["name"]] if index else []),
+        }
+        for path in derived_files(self.folder):
+            if path.name not in in_use:
                 try:
                     path.unlink()
                 except OSError:  # a reader on a system that keeps mapped files; the next writer tries again
                     continue
 
 
-def vectors_name(generation: int) -> str:
-    """The vector file of a generation; compaction begins a new one."""
-    return f"vectors-{generation:04d}.f32"
+def _numbers_after(live: NDArray[np.int64], rows: int) -> NDArray[np.int64]:
+    """For each of `rows` rows its number when only the live ones are left; −1 for the others."""
+    numbers = np.full(rows, -1, dtype=np.int64)
+    numbers[live] = np.arange(live.size)
+    return numbers

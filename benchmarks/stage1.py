@@ -1,0 +1,224 @@
+"""What finds the best candidates: vectors, words or both, on test collections in BEIR's layout.
+
+    python benchmarks/stage1.py --data DIR
+    python benchmarks/stage1.py --data DIR --sets scifact,cosqa --weights 0.25,0.5,1 --store KEPT
+
+Every set is ingested once; each of its queries goes through stage 1 in every mode. Recall says how many of the
+relevant documents are among the first 20, 50 and 100, nDCG@10 how well they are ordered; gains are over vectors
+alone, with paired-bootstrap 95 % intervals. Milliseconds are of the search itself, the query's vector given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from measuring.beir import Judged, find_sets, read_judged, unpacked, write_corpus
+from measuring.judging import best_chunk_counts, ndcg_values, recall_values
+from measuring.machine import describe, provenance
+from measuring.metrics import Gain, Values, gain
+from measuring.report import save, say, table
+from vai import Collection, Settings
+from vai.types import Json, Stage1, as_json
+
+RECALL_DEPTHS = (20, 50, 100)
+LIMIT = 300
+"""Chunks that stage 1 is asked for, so that there are 100 documents among them."""
+NUM_CANDIDATES = 400
+"""Of each search that a hybrid one joins: the default for a limit of 20."""
+MEASURES = (*(f"recall@{depth}" for depth in RECALL_DEPTHS), "nDCG@10")
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One mode on one set: every `Values` has one value for each query; `ms` is the median of its searches."""
+
+    values: dict[str, Values]
+    ms: float
+
+
+def main() -> None:
+    """Measure every set in every mode, print the tables, write the file."""
+    options = parsed_options()
+    modes = named_modes(options.weights)
+    locations = find_sets(options.data, options.sets)
+    with ExitStack() as stack:
+        workspace = options.store or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        judgements = {
+            location.stem if location.suffix == ".zip" else location.name: judge_set(
+                location, options, workspace.resolve(), modes
+            )
+            for location in locations
+        }
+    report(options, modes, judgements)
+
+
+def named_modes(weights: Sequence[float]) -> dict[str, Stage1]:
+    """What is compared, by the name of its row."""
+    modes = {"vector": Stage1("vector"), "words": Stage1("words"), "hybrid, ranks": Stage1("hybrid", "ranks")}
+    return modes | {
+        f"hybrid, scores, weight {weight:g}": Stage1("hybrid", "scores", weight) for weight in weights
+    }
+
+
+def judge_set(
+    location: Path, options: argparse.Namespace, workspace: Path, modes: dict[str, Stage1]
+) -> dict[str, Judgement]:
+    """Ingest one set and judge what every mode finds."""
+    folder = unpacked(location, workspace / "unpacked")
+    judged = read_judged(folder, options.queries)
+    name = location.stem if location.suffix == ".zip" else location.name
+    corpus = workspace / "corpora" / f"{name}.jsonl"
+    write_corpus(folder, corpus, judged.documents, None)
+    with Collection.open(workspace / ".vai", name, settings=Settings()) as collection:
+        ingested = collection.ingest(corpus)
+        say(f"{name}: ingested in {ingested.seconds:.0f} s, {len(judged.queries)} queries")
+        return {
+            label: judge(collection, judged, mode, ignore_own=name in options.ignore_own)
+            for label, mode in modes.items()
+        }
+
+
+def judge(collection: Collection, judged: Judged, mode: Stage1, *, ignore_own: bool) -> Judgement:
+    """What one mode finds."""
+    hybrid = mode.mode == "hybrid"
+    responses = collection.query_many(
+        judged.queries.values(),
+        limit=LIMIT,
+        top_k=LIMIT,
+        num_candidates=NUM_CANDIDATES,
+        stage1=mode.mode,
+        fusion=mode.fusion if hybrid else None,
+        words_weight=mode.words_weight if hybrid and mode.fusion == "scores" else None,
+        rerank=False,
+    )
+    rankings: dict[str, list[str]] = {}
+    times = []
+    for query, response in zip(judged.queries, responses, strict=True):
+        ignored = query if ignore_own else None
+        rankings[query] = best_chunk_counts(
+            hit.document_id for hit in response.hits if hit.document_id != ignored
+        )
+        times.append(response.stages.search.ms)
+    recalls = {f"recall@{depth}": recall_values(rankings, judged, depth) for depth in RECALL_DEPTHS}
+    return Judgement({**recalls, "nDCG@10": ndcg_values(rankings, judged)}, statistics.median(times))
+
+
+# ── report ──
+
+
+def report(
+    options: argparse.Namespace, modes: dict[str, Stage1], judgements: dict[str, dict[str, Judgement]]
+) -> None:
+    """Tables on standard output, everything in the file."""
+    found = provenance()
+    print(f"{describe(found)}\n")
+    everything = list(judgements.values())
+    print(f"Means over {len(everything)} sets; gains over vectors alone with 95 % intervals.\n")
+    print(mean_table(modes, everything))
+    for measure in MEASURES:
+        print(f"\n{measure} of each set:\n\n{set_table(modes, judgements, measure)}")
+    if options.json:
+        result: dict[str, Json] = {
+            "schema": "vai.benchmark.stage1/1",
+            **found,
+            "settings": {"limit": LIMIT, "num_candidates": NUM_CANDIDATES, "most_queries": options.queries},
+            "results": {
+                label: {
+                    measure: {
+                        "mean": mean(everything, label, measure),
+                        "gain": as_json(gain_of(everything, label, measure)),
+                        "sets": {
+                            name: float(judged[label].values[measure].mean())
+                            for name, judged in judgements.items()
+                        },
+                    }
+                    for measure in MEASURES
+                }
+                for label in modes
+            },
+        }
+        say(f"written: {save(result, options.json, 'stage1')}")
+
+
+def mean_table(modes: dict[str, Stage1], sets: Sequence[dict[str, Judgement]]) -> str:
+    """A row for each mode: means over sets, each with its gain, and what a search costs."""
+    rows = []
+    for label in modes:
+        row = [label]
+        for measure in MEASURES:
+            row += [f"{mean(sets, label, measure):.3f}", str(gain_of(sets, label, measure))]
+        row.append(f"{statistics.mean(judged[label].ms for judged in sets):.1f}")
+        rows.append(row)
+    header = ["stage 1", *(column for measure in MEASURES for column in (measure, "gain")), "ms"]
+    return table(header, rows)
+
+
+def set_table(modes: dict[str, Stage1], judgements: dict[str, dict[str, Judgement]], measure: str) -> str:
+    """A row for each set, a column for each mode."""
+    rows = [
+        [name, *(f"{judged[label].values[measure].mean():.3f}" for label in modes)]
+        for name, judged in judgements.items()
+    ]
+    return table(["set", *modes], rows)
+
+
+def mean(sets: Sequence[dict[str, Judgement]], label: str, measure: str) -> float:
+    """Mean over sets of the mean over queries."""
+    return statistics.mean(float(judged[label].values[measure].mean()) for judged in sets)
+
+
+def gain_of(sets: Sequence[dict[str, Judgement]], label: str, measure: str) -> Gain:
+    """What a mode gains over vectors alone."""
+    return gain([judged[label].values[measure] - judged["vector"].values[measure] for judged in sets])
+
+
+# ── command line ──
+
+
+def parsed_options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, metavar="DIR", help="folder of test collections, zips or folders")
+    add("--sets", type=_names, default=(), metavar="A,B", help="some of them [all]")
+    add(
+        "--queries",
+        type=int,
+        default=300,
+        metavar="N",
+        help="at most so many of a set, chosen at random [300]",
+    )
+    add("--weights", type=_numbers, default=[0.25, 0.5, 1.0], metavar="W,W", help="of words [0.25,0.5,1]")
+    add(
+        "--ignore-own",
+        type=_names,
+        default=("arguana",),
+        metavar="A,B",
+        help="sets whose queries are documents",
+    )
+    add("--store", type=Path, metavar="DIR", help="keep corpora and store there, and use them again")
+    add("--json", type=Path, metavar="FILE", help="also write the result there, a .json file or a folder")
+    options = parser.parse_args()
+    if options.queries < 1:
+        parser.error("--queries must be at least 1")
+    return options
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name)
+
+
+def _numbers(text: str) -> list[float]:
+    return sorted({float(number) for number in text.split(",")})
+
+
+if __name__ == "__main__":
+    main()

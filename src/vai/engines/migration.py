@@ -1,0 +1,115 @@
+"""Bringing a collection that an earlier version wrote to this one's format, in one transaction.
+
+Format 1 had no fields to filter by, no words, no owners of vectors and no index.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from vai.engines.analysis import ANALYSIS_VERSION
+from vai.engines.database import FORMAT, create_tables
+from vai.engines.fields import FIELDS_SCHEMA, FieldsWriter
+from vai.engines.layout import generation_of, owners_name
+from vai.engines.rowfiles import OWNER_ROWS, RowAppender
+from vai.engines.words import WORDS_SCHEMA, WordsWriter
+from vai.types import Chunk
+
+GROUP = 1_000
+"""Chunks dealt with at a time."""
+
+
+def migrate(database: sqlite3.Connection, folder: Path) -> None:
+    """Do what is needed; nothing if the collection is of this format, or of a later one."""
+    found = dict(database.execute("SELECT key, value FROM meta"))
+    if int(found["format"]) >= FORMAT and found.get("analysis", ANALYSIS_VERSION) == ANALYSIS_VERSION:
+        return
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        if int(found["format"]) == 1:
+            create_tables(database, FIELDS_SCHEMA + WORDS_SCHEMA)
+            _store_fields(database)
+            _write_owners(
+                database, folder / owners_name(generation_of(str(found["vectors"]))), int(found["rows"])
+            )
+            _set_meta(database, index="")
+        else:
+            _forget_words(database)
+        _store_words(database, int(found["rows"]))
+        _set_meta(database, format=FORMAT, analysis=ANALYSIS_VERSION, changes=int(found["changes"]) + 1)
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+
+
+def _set_meta(database: sqlite3.Connection, **values: str | int) -> None:
+    database.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+
+
+def _store_fields(database: sqlite3.Connection) -> None:
+    writer = FieldsWriter(database)
+    writer.put_all()
+    writer.flush()
+
+
+def _write_owners(database: sqlite3.Connection, path: Path, rows: int) -> None:
+    owners = np.zeros((rows, 1), dtype=np.uint32)
+    for row, document in database.execute("SELECT vector, document FROM chunks"):
+        owners[row] = document
+    appender = RowAppender(path, 0, OWNER_ROWS)
+    try:
+        appender.append(owners)
+        appender.sync()
+    finally:
+        appender.close()
+
+
+def _forget_words(database: sqlite3.Connection) -> None:
+    for table in ("word_blocks", "word_segments"):
+        database.execute(f"DELETE FROM {table}")
+
+
+def _store_words(database: sqlite3.Connection, rows: int) -> None:
+    """Analyse the text of every chunk; rows that belong to none have no words."""
+    writer = WordsWriter(database)
+    for first in range(0, rows, GROUP):
+        passages = [""] * min(GROUP, rows - first)
+        for row, passage in _passages(database, first, first + GROUP):
+            passages[row - first] = passage
+        writer.add(first, passages)
+        writer.flush()
+
+
+def _passages(database: sqlite3.Connection, first: int, end: int) -> Iterator[tuple[int, str]]:
+    found = database.execute(
+        "SELECT chunks.vector, documents.title, chunks.heading, chunks.text FROM chunks"
+        " JOIN documents ON documents.number = chunks.document WHERE chunks.vector >= ? AND chunks.vector < ?",
+        (first, end),
+    )
+    for row, title, heading, text in found:
+        yield row, _chunk(title, tuple(json.loads(heading)), text).passage
+
+
+def _chunk(title: str, heading: tuple[str, ...], text: str) -> Chunk:
+    """A chunk of which only the passage is asked for."""
+    return Chunk(
+        document_id="",
+        ordinal=0,
+        source="",
+        title=title,
+        text=text,
+        start=0,
+        end=len(text),
+        start_line=None,
+        end_line=None,
+        page=None,
+        heading=heading,
+        tokens=0,
+    )

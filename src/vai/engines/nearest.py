@@ -1,0 +1,89 @@
+"""The most similar rows of a collection: by its index and the rows beside it, or by comparing every vector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vai.arrays import Matrix, Vector
+from vai.engines.vectors import Similar, most_similar, most_similar_among
+
+if TYPE_CHECKING:
+    from vai.engines.index import AnnIndex
+
+EXACT_UNDER_FILTER = 20_000
+"""Rows that a filter leaves up to which comparing all of them is faster than searching the index deeper."""
+WORTH_PICKING = 8
+"""Comparing a row picked from many costs as much as comparing this many one after another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The rows that may be found: those of live chunks, and if there is a filter only those that it lets through.
+
+    `mask` is bool [rows], None where every row may be found.
+    """
+
+    mask: NDArray[np.bool_] | None
+    count: int
+    filtered: bool
+
+    def rows(self) -> NDArray[np.int64]:
+        """Their numbers, ascending."""
+        return np.arange(self.count) if self.mask is None else np.flatnonzero(self.mask)
+
+    def among(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of `rows` that may be found."""
+        return rows if self.mask is None else rows[self.mask[rows]]
+
+    def after(self, watermark: int) -> int:
+        """How many of them come from that row on."""
+        if self.mask is None:
+            return self.count - watermark
+        return int(np.count_nonzero(self.mask[watermark:]))
+
+    def within(self, scores: Vector) -> Vector:
+        """The scores, float32 [rows], with 0 for rows that may not be found."""
+        return scores if self.mask is None else scores * self.mask
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """What was found, and how: `depth` is how deep the index was searched, None if it was not."""
+
+    similar: Similar
+    depth: int | None
+
+
+def nearest(
+    vectors: Matrix,
+    query: Vector,
+    *,
+    index: AnnIndex | None,
+    allowed: Allowed,
+    count: int,
+    limit: int,
+    depth: int,
+) -> Nearest:
+    """The `count` rows most similar to the query, of those allowed; at least `limit` if there are as many.
+
+    Args:
+        index: covers the rows before its watermark; None compares every vector.
+        depth: how deep the index is searched; deeper, if what is found has to pass a filter and too little does.
+    """
+    if index is not None and not (allowed.filtered and allowed.count <= EXACT_UNDER_FILTER):
+        needed = min(limit, allowed.count)
+        while depth * 4 <= index.covered or depth <= count:
+            found = allowed.among(index.search(query, depth))
+            similar = most_similar_among(
+                vectors, query, count, found, tail_from=index.watermark, allowed=allowed.mask
+            )
+            if similar.rows.size >= needed:
+                return Nearest(similar, depth)
+            depth *= 4
+    if allowed.filtered and allowed.count * WORTH_PICKING <= len(vectors):
+        return Nearest(most_similar_among(vectors, query, count, allowed.rows()), None)
+    return Nearest(most_similar(vectors, query, count, allowed=allowed.mask), None)
