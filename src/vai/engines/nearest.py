@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 EXACT_UNDER_FILTER = 20_000
 """Rows that a filter leaves up to which comparing all of them is faster than searching the index deeper."""
+DEPTH_COST = 30
+"""Searching the index deeper by one costs as much as comparing this many vectors."""
 WORTH_PICKING = 8
 """Comparing a row picked from many costs as much as comparing this many one after another."""
 
@@ -73,10 +75,11 @@ def nearest(
     Args:
         index: covers the rows before its watermark; None compares every vector.
         depth: how deep the index is searched; deeper, if what is found has to pass a filter and too little does.
+            Where comparing every vector costs less than that, it is done instead.
     """
     if index is not None and not (allowed.filtered and allowed.count <= EXACT_UNDER_FILTER):
         needed = min(limit, allowed.count)
-        while depth * 4 <= index.covered or depth <= count:
+        while depth * DEPTH_COST <= index.covered:
             found = allowed.among(index.search(query, depth))
             similar = most_similar_among(
                 vectors, query, count, found, tail_from=index.watermark, allowed=allowed.mask
