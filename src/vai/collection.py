@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
 from typing import Self
 
-from vai.errors import CollectionNotFound, EmbedderMismatch, InvalidSettings, UnknownModel
+from vai.errors import CollectionNotFound, EmbedderMismatch, InvalidSettings, StoreFailure, UnknownModel
+from vai.filter_syntax import as_filter
+from vai.filters import Filter
 from vai.models.catalog import (
     DEFAULT_EMBEDDER,
     DEFAULT_RERANKER,
@@ -27,8 +29,25 @@ from vai.settings import (
     find_store,
     load_settings,
     resolve_depths,
+    resolve_stage1,
 )
-from vai.types import CollectionInfo, Freshness, IngestProgress, IngestReport, Provenance, QueryResponse
+from vai.types import (
+    CollectionInfo,
+    DamagedCollection,
+    DeleteReport,
+    ExportReport,
+    Freshness,
+    IndexCheck,
+    IndexCost,
+    IndexInfo,
+    IndexProgress,
+    IngestProgress,
+    IngestReport,
+    Json,
+    Precision,
+    Provenance,
+    QueryResponse,
+)
 
 SMALLEST_CHUNK = 16
 CONTEXT_TOKENS = 24
@@ -142,6 +161,43 @@ class Collection:
         gone = sum(not (self._root / state.name).exists() for state in stale)
         return Freshness(changed=len(stale) - gone, gone=gone)
 
+    def index(self) -> IndexInfo:
+        """What approximate index there is.
+
+        Raises:
+            CollectionNotFound: nothing has been ingested yet.
+            UnsupportedByEngine: the engine has none.
+        """
+        return self._engine.index(self._name)
+
+    def index_cost(self, precision: Precision | None = None) -> IndexCost:
+        """What `build_index` is expected to take. Raises as `index` does."""
+        return self._engine.index_cost(self._name, precision)
+
+    def build_index(
+        self,
+        precision: Precision | None = None,
+        *,
+        progress: Callable[[IndexProgress], None] | None = None,
+    ) -> IndexInfo:
+        """Build the index anew, whatever the size of the collection.
+
+        Args:
+            precision: of the numbers that it compares; what it has, else "int8".
+            progress: called now and then with how far it has come.
+
+        Raises:
+            StoreBusy, StoreFull, StoreReadOnly: it cannot be written; the one there was stays.
+            CollectionNotFound, UnsupportedByEngine: as `index`.
+        """
+        return self._engine.build_index(self._name, precision, progress)
+
+    def check_index(self, *, sample: int = 200) -> IndexCheck:
+        """What the index misses, on a sample of the collection's own vectors. Raises as `index` does."""
+        from vai.recall import check_index
+
+        return check_index(self._engine, self._name, sample=sample)
+
     def check(self) -> tuple[str, ...]:
         """One sentence for each fault found in what is stored; reads all of it."""
         return tuple(self._engine.check(self._name))
@@ -154,7 +210,10 @@ class Collection:
         title_field: str | None = None,
         id_field: str | None = None,
         max_file_mb: float = DEFAULT_MAX_FILE_MB,
+        vectors: str | Path | None = None,
+        vector_field: str | None = None,
         progress: Callable[[IngestProgress], None] | None = None,
+        index_progress: Callable[[IndexProgress], None] | None = None,
     ) -> IngestReport:
         """Bring the collection up to date with files and folders: what has not changed costs nothing.
 
@@ -163,14 +222,21 @@ class Collection:
             chunk_tokens: the size of chunks in the embedder's tokens; what the collection has, else 200.
             text_field, title_field, id_field: the fields of records (JSONL, CSV), where not the usual ones.
             max_file_mb: larger files are skipped, and named; records are read whatever the size of their file.
+            vectors: a NumPy file with ready-made vectors for the one file of records in `paths`, row i for
+                record i. No model is asked then, and each record is one chunk.
+            vector_field: the field of records, or column of a Parquet file, that holds ready-made vectors; a
+                Parquet file's column `vector` is taken for that without being named.
             progress: called now and then with how far it has come.
+            index_progress: called while the index is brought up to date, at the end.
 
         Raises:
             EmbedderMismatch: the collection was made with another embedder.
-            and all that `vai.ingest.ingest` raises.
+            and all that `vai.ingest.ingest` or `vai.ingest.ready_made` raises.
         """
         from vai.documents import ReadOptions
         from vai.ingest import ingest
+        from vai.ingest.naming import find_vector_files
+        from vai.ingest.ready_made import import_ready_made
 
         if not paths:
             raise InvalidSettings(
@@ -178,25 +244,50 @@ class Collection:
             )
         if not 0 < max_file_mb < math.inf:
             raise InvalidSettings(f"--max-file-mb must be a number of megabytes above 0: {max_file_mb:g}")
+        options = ReadOptions(
+            text_field=text_field,
+            title_field=title_field,
+            id_field=id_field,
+            max_file_bytes=int(max_file_mb * 2**20),
+        )
+        named = [Path(path) for path in paths]
+        ready_made = find_vector_files(
+            named,
+            root=self._root,
+            options=options,
+            vectors=None if vectors is None else Path(vectors),
+            vector_field=vector_field,
+        )
         known = self._known()
         embedder = self._open_embedder(known)
         made_with = known.chunk_tokens if known else self._settings.chunk_tokens
         size = (made_with or DEFAULT_CHUNK_TOKENS) if chunk_tokens is None else chunk_tokens
         _check_chunk_tokens(size, embedder)
+        if ready_made:
+            if chunk_tokens is not None:
+                raise InvalidSettings(
+                    f"--chunk-tokens {chunk_tokens} has no meaning for ready-made vectors: each is of a whole record"
+                )
+            return import_ready_made(
+                ready_made,
+                engine=self._engine,
+                collection=self._name,
+                made_by=Provenance(embedder.name, embedder.revision, embedder.dimension, size),
+                root=self._root,
+                options=options,
+                progress=progress,
+                index_progress=index_progress,
+            )
         return ingest(
-            [Path(path) for path in paths],
+            named,
             engine=self._engine,
             collection=self._name,
             embedder=embedder,
             root=self._root,
-            read_options=ReadOptions(
-                text_field=text_field,
-                title_field=title_field,
-                id_field=id_field,
-                max_file_bytes=int(max_file_mb * 2**20),
-            ),
+            read_options=options,
             chunk_tokens=size,
             progress=progress,
+            index_progress=index_progress,
         )
 
     def query(
@@ -206,6 +297,10 @@ class Collection:
         limit: int | None = None,
         top_k: int | None = None,
         num_candidates: int | None = None,
+        stage1: str | None = None,
+        fusion: str | None = None,
+        words_weight: float | None = None,
+        filter: Filter | Mapping[str, Json] | Sequence[str] | None = None,
         rerank_model: str | None = None,
         rerank: bool | None = None,
         blend: float | None = None,
@@ -218,7 +313,13 @@ class Collection:
         Args:
             limit: candidates that stage 1 keeps; 20.
             top_k: hits; 5.
-            num_candidates: how deep an approximate index is searched; 20 × limit.
+            num_candidates: how deep an approximate index is searched, and how many of each search a hybrid one
+                joins; 20 × limit.
+            stage1: what finds candidates: "vector", "words" or "hybrid".
+            fusion: how a hybrid search joins the two: by "scores" or by "ranks".
+            words_weight: what the best BM25 score counts beside a similarity of 1, in a fusion of scores.
+            filter: only chunks that it lets through: in MongoDB's notation, as conditions that all have to hold
+                (["year>=2024", "path~docs/*"]), or as a value of `vai.filters`.
             rerank_model: the model of stage 2, by name.
             rerank: whether stage 2 runs; it does unless the settings say otherwise.
             blend: share of stage 1 in the final order: 0 is stage 2 alone, 1 is stage 1 alone.
@@ -237,6 +338,10 @@ class Collection:
                 limit=limit,
                 top_k=top_k,
                 num_candidates=num_candidates,
+                stage1=stage1,
+                fusion=fusion,
+                words_weight=words_weight,
+                filter=filter,
                 rerank_model=rerank_model,
                 rerank=rerank,
                 blend=blend,
@@ -253,6 +358,10 @@ class Collection:
         limit: int | None = None,
         top_k: int | None = None,
         num_candidates: int | None = None,
+        stage1: str | None = None,
+        fusion: str | None = None,
+        words_weight: float | None = None,
+        filter: Filter | Mapping[str, Json] | Sequence[str] | None = None,
         rerank_model: str | None = None,
         rerank: bool | None = None,
         blend: float | None = None,
@@ -267,6 +376,8 @@ class Collection:
         share = self._settings.blend if blend is None else blend
         if share is not None and not 0.0 <= share <= 1.0:
             raise InvalidSettings(f"--blend must be from 0 to 1: {share:g}")
+        found_by = resolve_stage1(self._settings, mode=stage1, fusion=fusion, words_weight=words_weight)
+        let_through = as_filter(filter)
         known = self._engine.provenance(self._name)
         loading = self._start_opening_reranker(rerank_model, rerank)
         embedder = self._open_embedder(known)
@@ -280,11 +391,87 @@ class Collection:
                 reranker=reranker,
                 depths=depths,
                 root=self._root,
+                stage1=found_by,
+                filter=let_through,
                 blend=share,
                 exact=exact,
                 strict=self._settings.strict if strict is None else strict,
                 explain=explain,
             )
+
+    def delete(
+        self,
+        *,
+        ids: Sequence[str] = (),
+        paths: Sequence[str | Path] = (),
+        filter: Filter | Mapping[str, Json] | Sequence[str] | None = None,
+        dry_run: bool = False,
+        index_progress: Callable[[IndexProgress], None] | None = None,
+    ) -> DeleteReport:
+        """Remove documents, in one of three ways; the files that they came from are left alone.
+
+        Files that are still there come back with the next ingest that meets them, unless `.vaiignore` names them.
+
+        Args:
+            ids: of documents.
+            paths: files, and folders below which files are, whether or not they are there still.
+            filter: documents that it lets through, written as for `query`.
+            dry_run: say what would be removed, and change nothing.
+            index_progress: called while the index is brought up to date.
+
+        Raises:
+            InvalidSettings: not exactly one way was named, or the filter is about passages.
+            CollectionNotFound: nothing has been ingested yet.
+            StoreFailure: the collection cannot be written to.
+        """
+        from vai.ingest.removing import remove
+
+        return remove(
+            engine=self._engine,
+            collection=self._name,
+            root=self._root,
+            ids=ids,
+            paths=[Path(path) for path in paths],
+            filter=as_filter(filter),
+            dry_run=dry_run,
+            index_progress=index_progress,
+        )
+
+    def export(
+        self,
+        path: str | Path,
+        *,
+        vectors: str | Path | None = None,
+        with_vectors: bool = True,
+        filter: Filter | Mapping[str, Json] | Sequence[str] | None = None,
+        force: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> ExportReport:
+        """Write every chunk, with its vector, into a file that `ingest` reads back under the same ids.
+
+        Args:
+            path: a file whose name ends in `.jsonl` or `.parquet`; `-` for lines of JSON on standard output.
+            vectors: a NumPy file for the vectors, row i of chunk i, which are then not in `path`.
+            with_vectors: whether vectors are written at all.
+            filter: only chunks that it lets through, written as for `query`.
+            force: replace files that are there already.
+            progress: called with the number of chunks written so far.
+
+        Raises:
+            and all that `vai.exporting.export` raises.
+        """
+        from vai.exporting import export
+
+        return export(
+            engine=self._engine,
+            collection=self._name,
+            path=Path(path),
+            vectors=None if vectors is None else Path(vectors),
+            with_vectors=with_vectors,
+            filter=as_filter(filter),
+            force=force,
+            progress=progress,
+        )
 
     # ── the parts ──
 
@@ -347,6 +534,47 @@ def list_collections(store: str | Path = STORE_FOLDER) -> tuple[CollectionInfo, 
     engine = EmbeddedEngine(located_store(store), create=False)
     try:
         return tuple(engine.collections())
+    finally:
+        engine.close()
+
+
+def survey_collections(
+    store: str | Path = STORE_FOLDER,
+) -> tuple[tuple[CollectionInfo, ...], tuple[DamagedCollection, ...]]:
+    """What a store holds, by name, and the collections in it that cannot be read.
+
+    Raises:
+        StoreNotFound: there is none.
+        StoreFailure: the store itself cannot be read.
+    """
+    from vai.engines.embedded import EmbeddedEngine
+
+    engine = EmbeddedEngine(located_store(store), create=False)
+    whole: list[CollectionInfo] = []
+    damaged: list[DamagedCollection] = []
+    try:
+        for name in engine.names():
+            try:
+                whole.append(engine.describe(name))
+            except StoreFailure as error:
+                damaged.append(DamagedCollection(name, error.message, error.hint))
+    finally:
+        engine.close()
+    return tuple(whole), tuple(damaged)
+
+
+def drop_collection(name: str, store: str | Path = STORE_FOLDER) -> None:
+    """Remove a collection with all it holds, also one that cannot be read; the files it was made from stay.
+
+    Raises:
+        StoreNotFound, CollectionNotFound: there is none.
+        StoreBusy, StoreReadOnly: it cannot be removed.
+    """
+    from vai.engines.embedded import EmbeddedEngine
+
+    engine = EmbeddedEngine(located_store(store), create=False)
+    try:
+        engine.drop(name)
     finally:
         engine.close()
 

@@ -26,7 +26,7 @@ DEFAULT_LIMIT = 20
 DEFAULT_TOP_K = 5
 DEFAULT_CHUNK_TOKENS = 200
 DEFAULT_MAX_FILE_MB = 20.0
-DEFAULT_STAGE1 = Stage1(mode="hybrid", fusion="scores", words_weight=0.5)
+DEFAULT_STAGE1 = Stage1(mode="hybrid", fusion="scores", words_weight=0.25)
 """What finds the best candidates in the mean of the evaluation sets (docs/stage1.md)."""
 STAGE1_MODES: tuple[Stage1Mode, ...] = ("vector", "words", "hybrid")
 FUSIONS: tuple[Fusion, ...] = ("scores", "ranks")

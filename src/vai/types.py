@@ -377,7 +377,7 @@ class Stage1:
 
     mode: Stage1Mode = "vector"
     fusion: Fusion = "scores"
-    words_weight: float = 0.5
+    words_weight: float = 0.25
 
 
 BY_VECTOR = Stage1()

@@ -158,7 +158,14 @@ def test_every_reader_has_a_recipe_of_its_own() -> None:
 
 
 def test_every_reader_that_a_name_leads_to_has_a_version() -> None:
-    assert {*formats.READERS.values(), "text", "code", "office", "json"} == set(VERSIONS)
+    assert {
+        *formats.READERS.values(),
+        *formats.READ_WHEN_NAMED.values(),
+        "text",
+        "code",
+        "office",
+        "json",
+    } == set(VERSIONS)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +175,8 @@ def test_every_reader_that_a_name_leads_to_has_a_version() -> None:
 )
 def test_flags_about_fields_change_the_recipe_of_records_alone(options: ReadOptions) -> None:
     before, after = recipes(DEFAULTS), recipes(options)
-    assert {reader for reader in before if before[reader] != after[reader]} == {"json", "jsonl", "csv"}
+    changed = {reader for reader in before if before[reader] != after[reader]}
+    assert changed == {"json", "jsonl", "csv", "parquet"}
 
 
 def test_the_limit_of_size_changes_no_recipe() -> None:

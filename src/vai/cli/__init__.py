@@ -16,7 +16,11 @@ from typing import TextIO
 import click
 
 from vai._version import __version__
+from vai.cli.collections import collections
+from vai.cli.delete import delete
 from vai.cli.doctor import doctor
+from vai.cli.export import export
+from vai.cli.index import index
 from vai.cli.ingest import ingest
 from vai.cli.models import models
 from vai.cli.query import query
@@ -46,7 +50,7 @@ def cli() -> None:
     """  # noqa: D301 - the backslash tells click to keep the lines
 
 
-for command in (ingest, query, rerank, status, models, doctor):
+for command in (ingest, query, rerank, status, collections, index, delete, export, models, doctor):
     cli.add_command(command)
 
 

@@ -95,7 +95,7 @@ def _heading(hit: Hit, room: int) -> str:
 
 def _scores(hit: Hit, response: QueryResponse, *, explain: bool) -> str:
     similarity = f"similarity {hit.similarity:.3f}"
-    if explain and hit.words_score is not None:
+    if hit.words_score is not None and (explain or response.stages.rerank is None):
         similarity += f" · words {hit.words_score:.2f}"
     if response.stages.rerank is None:
         return similarity

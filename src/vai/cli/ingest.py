@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -19,11 +17,11 @@ from vai.cli.options import (
     whole_number,
 )
 from vai.cli.output import print_json
+from vai.cli.progress import bars
 from vai.cli.reports import ingest_text
 from vai.collection import Collection, located_store
 from vai.models.catalog import DEFAULT_EMBEDDER
 from vai.settings import DEFAULT_CHUNK_TOKENS, DEFAULT_MAX_FILE_MB
-from vai.types import IngestProgress
 
 
 @click.command()
@@ -40,6 +38,18 @@ from vai.types import IngestProgress
 @click.option("--text-field", metavar="FIELD", help="Field of records that holds their text.")
 @click.option("--title-field", metavar="FIELD", help="Field of records that holds their title.")
 @click.option("--id-field", metavar="FIELD", help="Field of records that holds their id.  [default: _id]")
+@click.option(
+    "--vectors",
+    type=click.Path(path_type=Path),
+    metavar="FILE.npy",
+    help="Ready-made vectors of the one file of records in PATH, row i for record i; nothing is embedded.",
+)
+@click.option(
+    "--vector-field",
+    metavar="FIELD",
+    help="Field of records, or column of a Parquet file, that holds ready-made vectors.  "
+    "[default of Parquet: vector]",
+)
 @click.option(
     "--max-file-mb",
     callback=number,
@@ -59,6 +69,8 @@ def ingest(
     text_field: str | None,
     title_field: str | None,
     id_field: str | None,
+    vectors: Path | None,
+    vector_field: str | None,
     max_file_mb: float,
     as_json: bool,
     quiet: bool,
@@ -67,13 +79,14 @@ def ingest(
 
     What has not changed since the last ingest costs nothing; what is gone from a folder is removed. Text,
     Markdown, reStructuredText, HTML, source code, PDF and office files become documents, and so does each
-    record of a JSONL or CSV file. Files that .gitignore or .vaiignore name are left out.
+    record of a JSONL or CSV file, or of a Parquet file that is named itself. Files that .gitignore or .vaiignore
+    name are left out.
     """
     shown = sys.stderr.isatty() and not quiet
     total = _total_bytes(paths, store, counted=shown)
     with (
         Collection.open(store, collection, embedder=embedder) as opened,
-        _progress(total, shown=shown) as progress,
+        bars(total, shown=shown) as progress,
     ):
         report = opened.ingest(
             *paths,
@@ -82,7 +95,10 @@ def ingest(
             title_field=title_field,
             id_field=id_field,
             max_file_mb=max_file_mb,
-            progress=progress,
+            vectors=vectors,
+            vector_field=vector_field,
+            progress=progress.ingest,
+            index_progress=progress.index,
         )
     if as_json:
         print_json(report.to_dict())
@@ -104,30 +120,3 @@ def _total_bytes(paths: tuple[Path, ...], store: Path, *, counted: bool) -> int:
 
     found = find_sources(paths, root=located_store(store).parent, options=ReadOptions())
     return sum(source.stamp.size for source in found if isinstance(source, SourceFile)) if counted else 0
-
-
-@contextmanager
-def _progress(total: int, *, shown: bool) -> Iterator[Callable[[IngestProgress], None] | None]:
-    """A bar on a terminal, with rate and time left; nothing elsewhere."""
-    if not shown:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("looking", total=total, rate="")
-
-        def update(at: IngestProgress) -> None:
-            elapsed = bar.tasks[0].elapsed or 0.0
-            rate = f"{at.tokens / elapsed:,.0f} tokens/s" if elapsed else ""
-            bar.update(task, completed=at.bytes, description=f"{at.files:,} files", rate=rate)
-
-        yield update

@@ -55,6 +55,15 @@ store_option = click.option(
 collection_option = click.option(
     "--collection", metavar="NAME", help="Collection in the store.  [default: the one called default]"
 )
+filter_option = click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="FILTER",
+    help="Only what this lets through: `field=value`, also with != < <= > >= or ~ for a glob; or a JSON object in "
+    "MongoDB's notation. Given several times, all have to hold.",
+)
+yes_option = click.option("-y", "--yes", is_flag=True, help="Do it without asking.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 quiet_option = click.option(
     "-q", "--quiet", is_flag=True, help="Print results and errors, no remarks and no progress."

@@ -1,12 +1,12 @@
-"""How the report of an ingest looks on a terminal."""
+"""How the reports of what changed a collection, or was taken out of it, look on a terminal."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 
-from vai.cli.output import counted, duration_text, printable
-from vai.types import IngestReport, Skipped
+from vai.cli.output import counted, duration_text, printable, size_text
+from vai.types import DeleteReport, ExportReport, IngestReport, Skipped
 
 NAMES_PER_KIND = 20
 
@@ -17,7 +17,9 @@ def ingest_text(report: IngestReport) -> str:
         f"{counted(report.files, 'file')} into `{report.collection}` in {duration_text(report.seconds)}: "
         f"{_changes(report)}"
     ]
-    if report.chunks:
+    if report.chunks and not report.tokens:
+        lines.append(f"{counted(report.chunks, 'chunk')} with ready-made vectors")
+    elif report.chunks:
         # Of less than a second, most was spent on other things.
         rate = f", {report.tokens / report.seconds:,.0f} tokens/s" if report.seconds >= 1 else ""
         lines.append(f"{counted(report.chunks, 'chunk')} embedded, {counted(report.tokens, 'token')}{rate}")
@@ -25,6 +27,54 @@ def ingest_text(report: IngestReport) -> str:
         lines.append(f"skipped {len(report.skipped):,}:")
         lines += _skipped_lines(report.skipped)
     return "\n".join(lines)
+
+
+def delete_text(report: DeleteReport) -> str:
+    """What was removed, or would be, by the files that it came from."""
+    if not report.sources:
+        return f"nothing to delete in `{report.collection}`"
+    chunks = "" if report.chunks is None else f" ({counted(report.chunks, 'chunk')})"
+    done = "would be deleted" if report.dry_run else "deleted"
+    lines = [
+        f"{counted(report.documents, 'document')}{chunks} {done} from `{report.collection}`, of "
+        f"{counted(len(report.sources), 'file')}:"
+    ]
+    lines += [f"  {printable(name)}" for name in report.sources[:NAMES_PER_KIND]]
+    if len(report.sources) > NAMES_PER_KIND:
+        lines.append(f"  … and {len(report.sources) - NAMES_PER_KIND:,} more (`--json` names each)")
+    return "\n".join(lines)
+
+
+def delete_remarks(report: DeleteReport) -> list[str]:
+    """What a user should know besides: what was not found, and what the next ingest will undo."""
+    remarks = [f"nothing is stored of `{printable(name)}`{_whole_document(name)}" for name in report.unknown]
+    if len(report.returning) == 1:
+        remarks.append(
+            f"`{printable(report.returning[0])}` is still there: the next ingest that meets it brings back what was "
+            "deleted, unless `.vaiignore` names it"
+        )
+    elif report.returning:
+        remarks.append(
+            f"{len(report.returning):,} of the files are still there: the next ingest that meets them brings back "
+            "what was deleted, unless `.vaiignore` names them"
+        )
+    return remarks
+
+
+def _whole_document(name: str) -> str:
+    document, _, ordinal = name.rpartition("#")
+    if document and ordinal.isdecimal():
+        return f"; if that is a passage, delete its whole document: `--id {printable(document)}`"
+    return ""
+
+
+def export_text(report: ExportReport) -> str:
+    """What was written, where and how much."""
+    places = f"`{report.path}`" + (f" and `{report.vectors}`" if report.vectors else "")
+    return (
+        f"{counted(report.chunks, 'chunk')} of `{report.collection}` into {places} in "
+        f"{duration_text(report.seconds)}: {size_text(report.bytes)}"
+    )
 
 
 def _changes(report: IngestReport) -> str:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from vai.cli.collections import complain_of
 from vai.cli.options import json_option, store_option
 from vai.cli.output import print_json, printable, size_text, table
-from vai.collection import Collection, list_collections, located_store
-from vai.types import CollectionInfo, Freshness, Json
+from vai.collection import Collection, located_store, survey_collections
+from vai.errors import StoreFailure
+from vai.types import CollectionInfo, DamagedCollection, Freshness, Json
 from vai.types import as_json as to_json
 
 
@@ -19,14 +21,32 @@ from vai.types import as_json as to_json
 def status(store: Path, as_json: bool) -> int:
     """Show what the store holds."""
     folder = located_store(store)
-    described = [(info, _freshness(folder, info.name)) for info in list_collections(folder)]
+    described, damaged = _described(folder)
     if as_json:
-        collections: list[Json] = [_row(info, fresh) for info, fresh in described]
-        print_json({"schema": "vai.status/1", "store": str(folder), "collections": collections})
-    else:
-        click.echo(f"store {printable(str(folder))}\n")
-        click.echo(_text(described))
-    return 0
+        print_json(
+            {
+                "schema": "vai.status/1",
+                "store": str(folder),
+                "collections": [_row(info, fresh) for info, fresh in described],
+                "damaged": [to_json(item) for item in damaged],
+            }
+        )
+    elif described or not damaged:
+        click.echo(f"store {printable(str(folder))}\n\n{_text(described)}")
+    return complain_of(damaged)
+
+
+def _described(folder: Path) -> tuple[list[tuple[CollectionInfo, Freshness]], list[DamagedCollection]]:
+    """The collections with how fresh they are, and those that cannot be read."""
+    whole, unreadable = survey_collections(folder)
+    described = []
+    damaged = list(unreadable)
+    for info in whole:
+        try:
+            described.append((info, _freshness(folder, info.name)))
+        except StoreFailure as error:
+            damaged.append(DamagedCollection(info.name, error.message, error.hint))
+    return described, damaged
 
 
 def _freshness(folder: Path, name: str) -> Freshness:

@@ -17,14 +17,16 @@ cache folders, lock files and minified code. Naming such a path itself ingests i
 named: stores, version control, and files that may hold secrets.
 """
 
-from vai.documents.reading import read_documents, recipe
-from vai.documents.source import ReadOptions, SourceFile, source_name
+from vai.documents.reading import opened_records, read_documents, recipe
+from vai.documents.source import ReadOptions, SourceFile, Unfit, source_name
 from vai.documents.walk import find_sources
 
 __all__ = [
     "ReadOptions",
     "SourceFile",
+    "Unfit",
     "find_sources",
+    "opened_records",
     "read_documents",
     "recipe",
     "source_name",

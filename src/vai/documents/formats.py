@@ -27,7 +27,10 @@ READERS = _by_suffix(
 )
 """Suffix → reader. Code and office formats have tables of their own."""
 
-STREAMED = frozenset(("jsonl", "csv"))
+READ_WHEN_NAMED = {"parquet": "parquet"}
+"""Suffix → reader, of what a folder may hold a lot of that nobody means to search."""
+
+STREAMED = frozenset(("jsonl", "csv", "parquet"))
 """Readers that never hold a whole file."""
 
 LANGUAGES = _by_suffix(
@@ -138,7 +141,7 @@ UNREAD = _by_suffix(
         "an archive": "zip tar gz tgz bz2 xz zst lz4 7z rar jar war whl deb rpm iso dmg",
         "a font": "ttf otf woff woff2 eot",
         "a program": "exe dll so dylib a o obj lib pyc pyo pyd class wasm bin msi",
-        "a database": "sqlite sqlite3 db mdb parquet arrow feather orc avro",
+        "a database": "sqlite sqlite3 db mdb arrow feather orc avro",
         "numeric data": "npy npz h5 hdf5 onnx safetensors gguf pt pth pkl pickle joblib",
         "a document": "odp odg msg mobi azw3 pages numbers djvu xps one pst vsdx",
     }
@@ -152,9 +155,11 @@ def suffix_of(file_name: str) -> str:
     return suffix.lower() if stem else ""
 
 
-def reader_for(file_name: str, options: ReadOptions) -> str | None:
-    """The reader that a file goes to, None if there is none for its format."""
+def reader_for(file_name: str, options: ReadOptions, *, named: bool = False) -> str | None:
+    """The reader that a file goes to, None if there is none for its format; some only take what was `named`."""
     suffix = suffix_of(file_name)
+    if suffix in READ_WHEN_NAMED:
+        return READ_WHEN_NAMED[suffix] if named else None
     if suffix in READERS:
         return READERS[suffix]
     if suffix in LANGUAGES or file_name.lower() in LANGUAGES_BY_NAME:
@@ -174,4 +179,6 @@ def language_of(file_name: str) -> str:
 def why_unread(file_name: str) -> str:
     """Why a file for which there is no reader is skipped."""
     suffix = suffix_of(file_name)
+    if suffix in READ_WHEN_NAMED:
+        return f"is a table (.{suffix}) that is read only when it is named itself"
     return f"is {UNREAD[suffix]} (.{suffix}), a format that vai does not read"

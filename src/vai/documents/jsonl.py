@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import BinaryIO
 
 from vai.documents.decoding import BINARY_PREFIX, decode, encoding_of, mended, not_in_encoding
@@ -25,7 +25,7 @@ _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=lambda _: None)
 """Python writes NaN and infinities that JSON does not have: they become null."""
 
 
-def read_lines(file: BinaryIO) -> Iterator[Record | Broken]:
+def read_lines(file: BinaryIO) -> Generator[Record | Broken, None, None]:
     """The records of a file with one JSON object on each line, empty lines aside, as they are read.
 
     Raises:

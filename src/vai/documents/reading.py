@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
 from functools import partial
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from vai.documents.formats import STREAMED, suffix_of
 from vai.documents.source import ReadOptions, SourceFile, Unfit, too_large, unreadable
 from vai.freshness import stamp_from, stamp_of
 from vai.types import Document, Skipped, Stamp
+
+if TYPE_CHECKING:
+    from vai.documents.records import Broken, Record
 
 CHANGED = "changed while it was read"
 ATTEMPTS = 2
@@ -29,10 +33,11 @@ VERSIONS: Mapping[str, int] = {
     "json": 1,
     "jsonl": 1,
     "csv": 1,
+    "parquet": 1,
 }
 """Every reader, with a number that grows when it makes something else of the same file."""
 
-RECORDS = frozenset(("json", "jsonl", "csv"))
+RECORDS = frozenset(("json", "jsonl", "csv", "parquet"))
 """The readers that the flags about fields concern."""
 
 
@@ -118,18 +123,42 @@ def _list_or_text(source: SourceFile, data: bytes, options: ReadOptions) -> Iter
 
 
 def _streamed(source: SourceFile, options: ReadOptions) -> Iterator[Document | Skipped]:
-    """Records as they are read. That the file changed meanwhile shows only at its end."""
-    from vai.documents.jsonl import read_lines
     from vai.documents.records import record_documents
-    from vai.documents.tables import read_rows
 
-    tabs = suffix_of(source.file_name) == "tsv"
-    read = read_lines if source.reader == "jsonl" else partial(read_rows, tabs=tabs)
+    with opened_records(source) as records:
+        yield from record_documents(source, records, options)
+
+
+@contextmanager
+def opened_records(source: SourceFile) -> Iterator[Iterator[Record | Broken]]:
+    """The records of a file that is read as it goes.
+
+    Raises:
+        Unfit: it cannot be read, or changed meanwhile, which shows only at the end.
+        MissingPart: its format needs a package that is not installed.
+    """
     with source.path.open("rb") as file:
         before = _stamp_of_open(file)
-        yield from record_documents(source, read(file), options)
+        with closing(_record_reader(source)(file)) as records:
+            yield records
         if _stamp_now(source) != before:
             raise Unfit(CHANGED, kept=True)
+
+
+def _record_reader(source: SourceFile) -> Callable[[BinaryIO], Generator[Record | Broken, None, None]]:
+    match source.reader:
+        case "jsonl":
+            from vai.documents.jsonl import read_lines
+
+            return read_lines
+        case "parquet":
+            from vai.documents.parquet import read_parquet
+
+            return read_parquet
+        case _:
+            from vai.documents.tables import read_rows
+
+            return partial(read_rows, tabs=suffix_of(source.file_name) == "tsv")
 
 
 def _settled(source: SourceFile, limit: int) -> bytes:

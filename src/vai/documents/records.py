@@ -49,11 +49,11 @@ def record_documents(
     source: SourceFile, records: Iterable[Record | Broken], options: ReadOptions
 ) -> Iterator[Document | Skipped]:
     """One document for each record that has text, as they come; then what there is to say of the others."""
-    tally = _Tally(source.name)
+    tally = RecordTally(source.name)
     for record in records:
         if isinstance(record, Broken):
             yield from tally.broken(record)
-        elif (document := _document(source.name, record, options)) is not None:
+        elif (document := record_document(source.name, record, options)) is not None:
             tally.documents += 1
             yield document
         else:
@@ -61,8 +61,8 @@ def record_documents(
     yield from tally.conclusion(options)
 
 
-def _document(source: str, record: Record, options: ReadOptions) -> Document | None:
-    """The document that a record is; a title without a text is the text."""
+def record_document(source: str, record: Record, options: ReadOptions) -> Document | None:
+    """The document that a record is, None if it has no text; a title without a text is the text."""
     nested = record.fields.get(METADATA_FIELD)
     fields = {**nested, **record.fields} if isinstance(nested, Mapping) else dict(record.fields)
     if isinstance(nested, Mapping) and METADATA_FIELD not in nested:
@@ -92,8 +92,8 @@ def _take(fields: dict[str, Json], names: Iterable[str]) -> str:
     return ""
 
 
-class _Tally:
-    """Counts what became of a file's records."""
+class RecordTally:
+    """Counts what became of a file's records, and says what there is to say of those that are no documents."""
 
     def __init__(self, source: str) -> None:
         self.source = source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Generator
 from functools import partial
 from itertools import chain
 from typing import BinaryIO
@@ -19,7 +19,7 @@ MAX_CELL = 16 * 2**20
 DELIMITERS = ",;\t|"
 
 
-def read_rows(file: BinaryIO, *, tabs: bool) -> Iterator[Record | Broken]:
+def read_rows(file: BinaryIO, *, tabs: bool) -> Generator[Record | Broken, None, None]:
     """The rows below the header as they are read; `tabs` says that nothing else separates cells.
 
     A record's place is the line it begins on. Cells that a short row lacks are not there; a row with more

@@ -85,7 +85,7 @@ class _Walk:
             return
         self.seen.add(real)
         try:
-            yield self._file(path, os.stat(path))  # noqa: PTH116
+            yield self._file(path, os.stat(path), named=True)  # noqa: PTH116
         except OSError as error:
             yield self._unreadable(path, error)
 
@@ -167,11 +167,11 @@ class _Walk:
             self.seen.add(real)
             yield self._file(link, status)
 
-    def _file(self, path: str, status: os.stat_result) -> Found:
+    def _file(self, path: str, status: os.stat_result, *, named: bool = False) -> Found:
         """A file as its reader gets it, or why none does: as far as that shows without opening it."""
         name = self._name(path)
         file_name = path.rpartition("/")[2]
-        reader = reader_for(file_name, self.options)
+        reader = reader_for(file_name, self.options, named=named)
         if not name.isascii() and _printable(name) != name:
             return self._skipped(path, "has a name that is not UTF-8")
         if not stat.S_ISREG(status.st_mode):

@@ -3,6 +3,7 @@
     find sources ─ unchanged? ─ read ─ unchanged? ─ chunk ─┐ plan.py: steps in the order they are to be stored
     ┌──────────────────────────────────────────────────────┘
     └ group into batches ─ embed, one batch ahead ─ store ─ commit every few seconds        storing.py
+                                                                           … and bring the index up to date
 
 Only whole documents are ever committed. A source is recorded as ingested after its last document.
 """
@@ -21,7 +22,7 @@ from vai.ingest.plan import Plan
 from vai.ingest.steps import Add, Step, Tally, batches
 from vai.ingest.storing import Storing
 from vai.protocols import Embedder, Engine, Writer
-from vai.types import IngestProgress, IngestReport, Provenance
+from vai.types import IndexProgress, IngestProgress, IngestReport, Provenance
 
 
 def ingest(
@@ -34,6 +35,7 @@ def ingest(
     read_options: ReadOptions,
     chunk_tokens: int,
     progress: Callable[[IngestProgress], None] | None = None,
+    index_progress: Callable[[IndexProgress], None] | None = None,
 ) -> IngestReport:
     """Bring a collection up to date with files and folders.
 
@@ -41,6 +43,7 @@ def ingest(
         paths: files and folders, of which folders also lose what is gone from them.
         root: what the ids of documents are relative to.
         progress: called after every batch, and for every source that has been dealt with.
+        index_progress: called while the index is brought up to date, at the end.
 
     Raises:
         PathNotFound: one of the paths is not there; nothing was done.
@@ -55,7 +58,8 @@ def ingest(
     engine.create(collection, Provenance(embedder.name, embedder.revision, embedder.dimension, chunk_tokens))
     with engine.writing(collection) as writer:
         writer.note_chunk_tokens(chunk_tokens)
-        plan = Plan(writer, embedder, read_options, chunk_tokens, tally)
+        named = {source_name(path, root) for path in paths if not path.is_dir()}
+        plan = Plan(writer, embedder, read_options, chunk_tokens, tally, named)
         storing = Storing(writer, embedder, root, tally, progress)
         try:
             for steps, vectors in _embedded(batches(plan.steps(sources)), embedder):
@@ -64,6 +68,7 @@ def ingest(
                 if folder.is_dir():
                     tally.removed += _remove_gone(folder, root, writer, plan)
             storing.commit_whole_documents()
+            writer.settle(index_progress)
         except (DuplicateId, RemoteFailure):
             storing.commit_whole_documents()
             raise

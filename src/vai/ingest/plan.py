@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 
 from vai.chunking import CHUNKING_VERSION, split
 from vai.documents import ReadOptions, SourceFile, read_documents, recipe
 from vai.freshness import content_digest, is_racy, is_unchanged
+from vai.ingest.imported import WITH_COMPLAINTS, is_imported
 from vai.ingest.steps import BATCH_CHUNKS, Add, Finish, Forget, Keep, Leave, Note, Put, Step, Tally
 from vai.languages import is_foreign
 from vai.protocols import Embedder, Writer
@@ -20,17 +21,25 @@ from vai.types import Document, Skipped, SourceState, StoredDocument
 class Plan:
     """Reads and chunks what is new or changed; looks at the collection and changes nothing in it.
 
-    `present` holds the sources that were met, and `unreadable` the prefixes below which nothing is known.
+    `named` holds the sources that were named themselves, not come upon in a folder. `present` holds those that were
+    met, and `unreadable` the prefixes below which nothing is known.
     """
 
     def __init__(
-        self, writer: Writer, embedder: Embedder, read_options: ReadOptions, chunk_tokens: int, tally: Tally
+        self,
+        writer: Writer,
+        embedder: Embedder,
+        read_options: ReadOptions,
+        chunk_tokens: int,
+        tally: Tally,
+        named: Container[str] = (),
     ) -> None:
         self._writer = writer
         self._embedder = embedder
         self._read_options = read_options
         self._chunk_tokens = chunk_tokens
         self._tally = tally
+        self._named = named
         self.present: set[str] = set()
         self.unreadable: list[str] = []
 
@@ -48,6 +57,10 @@ class Plan:
         return source in self.present or source.startswith(tuple(self.unreadable))
 
     def _skip(self, skipped: Skipped) -> Iterator[Step]:
+        if not skipped.kept and self._is_left_alone(skipped.source):
+            self.present.add(skipped.source)
+            self._tally.unchanged += self._writer.document_count(skipped.source)
+            return
         self._tally.skipped.append(skipped)
         if skipped.source.endswith("/"):
             self.unreadable.append("" if skipped.source == "./" else skipped.source)
@@ -56,8 +69,19 @@ class Plan:
         else:
             yield Forget(skipped.source)
 
+    def _is_left_alone(self, source: str) -> bool:
+        """Whether a source was imported with its vectors, and only came along in a folder.
+
+        To embed its texts now would replace what somebody took the trouble to bring.
+        """
+        return source not in self._named and is_imported(self._writer.source(source))
+
     def _source(self, source: SourceFile) -> Iterator[Step]:
         self._tally.files += 1
+        if self._is_left_alone(source.name):
+            self._tally.unchanged += self._writer.document_count(source.name)
+            yield Leave(source.name, source.stamp.size)
+            return
         made_by = _digest(recipe(source, self._read_options), CHUNKING_VERSION, str(self._chunk_tokens))
         known = self._writer.source(source.name)
         read_ns = time.time_ns()
@@ -92,7 +116,7 @@ class Plan:
             stamp=source.stamp,
             read_ns=read_ns,
             content=content,
-            recipe=f"{made_by} with complaints" if complaints else made_by,
+            recipe=made_by + (WITH_COMPLAINTS if complaints else ""),
         )
         yield Finish(state)
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vai.arrays import Matrix
-from vai.errors import DuplicateId
-from vai.freshness import is_unchanged, stamp_of
+from vai.ingest.claims import Claims
 from vai.ingest.steps import Add, Finish, Forget, Keep, Leave, Note, Put, Step, Tally
 from vai.protocols import Embedder, Writer
 from vai.types import Chunk, IngestProgress, StoredDocument
@@ -32,7 +31,7 @@ class Storing:
     ) -> None:
         self._writer = writer
         self._embedder = embedder
-        self._root = root
+        self._claims = Claims(writer, root)
         self._tally = tally
         self._progress = progress
         self._whole = True
@@ -100,29 +99,7 @@ class Storing:
     def _is_known(self, document: StoredDocument, line: int | None) -> bool:
         """Whether the document is stored already; an id that another source holds is refused."""
         claim = self._writer.claims([document.id]).get(document.id)
-        if claim is None or (claim.source == document.source and not claim.current):
-            return claim is not None
-        again = f"`{document.source}`" + (f" on line {line}" if line else "")
-        if claim.current:
-            raise DuplicateId(
-                f"the id `{document.id}` stands twice in one source, the second time in {again}",
-                hint="ids must be unique: name another field with `--id-field`, or mend the file",
-            )
-        if self._still_holds(claim.source):
-            raise DuplicateId(
-                f"the id `{document.id}` is claimed by `{claim.source}` and by {again}",
-                hint="ids must be unique in a collection: ingest one of the two with `--collection NAME`, or "
-                "name another field with `--id-field`",
-            )
-        return True
-
-    def _still_holds(self, source: str) -> bool:
-        """Whether a source is as it was ingested; one that has changed or gone may have given its ids away."""
-        path = self._root / source
-        state = self._writer.source(source)
-        if not path.is_file():
-            return False
-        return state is None or is_unchanged(state, path, stamp_of(path))
+        return self._claims.is_known(document, line, claim)
 
     def _report(self, source: str) -> None:
         if self._progress is not None:
