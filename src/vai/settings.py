@@ -121,7 +121,7 @@ def resolve_stage1(
     chosen = _one_of(STAGE1_MODES, mode, "--stage1") or settings.stage1 or DEFAULT_STAGE1.mode
     joined = _one_of(FUSIONS, fusion, "--fusion")
     weight = words_weight if words_weight is None else _weight(words_weight, "--words-weight")
-    for flag, value in (("--fusion", joined), ("--words-weight", weight)):
+    for flag, value in (("--fusion", joined), ("--words-weight", None if weight is None else f"{weight:g}")):
         if value is not None and chosen != "hybrid":
             raise InvalidSettings(
                 f"{flag} {value} is of a hybrid search, and this one is by {chosen}",

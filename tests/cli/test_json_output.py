@@ -15,7 +15,9 @@ DOCUMENTATION = Path(__file__).parents[2] / "docs" / "json.md"
 
 HIT = {
     **dict.fromkeys(("rank", "id", "document_id", "source", "start_line", "end_line", "page", "title")),
-    **dict.fromkeys(("heading", "text", "similarity", "stage1_rank", "vector_rank", "words_rank")),
+    **dict.fromkeys(
+        ("heading", "text", "similarity", "stage1_rank", "stage1_score", "vector_rank", "words_rank")
+    ),
     **dict.fromkeys(("words_score", "relevance", "score", "stale", "metadata")),
 }
 RERANK_STAGE = dict.fromkeys(
@@ -28,10 +30,11 @@ CONTRACT: dict[str, dict[str, Any]] = {
         "collection": None,
         "settings": dict.fromkeys(
             ("stage1", "limit", "num_candidates", "top_k", "rerank_model", "blend", "filter")
-        ),
+        )
+        | dict.fromkeys(("fusion", "words_weight")),
         "stages": {
             "embed": dict.fromkeys(("ms", "model", "tokens")),
-            "search": dict.fromkeys(("ms", "candidates", "exact", "unindexed")),
+            "search": dict.fromkeys(("ms", "candidates", "exact", "unindexed", "depth", "matched")),
             "rerank": RERANK_STAGE,
         },
         "hits": [HIT],
@@ -60,6 +63,36 @@ CONTRACT: dict[str, dict[str, Any]] = {
                 **dict.fromkeys(("revision", "dimension", "chunk_tokens", "changed", "gone")),
             }
         ],
+        "damaged": [dict.fromkeys(("name", "fault", "hint"))],
+    },
+    "vai.collections/1": {
+        "schema": None,
+        "store": None,
+        "collections": [
+            {
+                **dict.fromkeys(("name", "sources", "documents", "chunks", "bytes", "updated", "embedder")),
+                **dict.fromkeys(("revision", "dimension", "chunk_tokens")),
+            }
+        ],
+        "damaged": [dict.fromkeys(("name", "fault", "hint"))],
+        "dropped": None,
+    },
+    "vai.delete/1": {
+        **dict.fromkeys(("schema", "collection", "dry_run", "documents", "chunks", "sources", "returning")),
+        **dict.fromkeys(("unknown", "seconds", "warnings")),
+    },
+    "vai.export/1": dict.fromkeys(
+        ("schema", "collection", "path", "vectors", "chunks", "bytes", "seconds", "warnings")
+    ),
+    "vai.index/1": {
+        **dict.fromkeys(("schema", "collection", "state", "precision", "covered", "unindexed", "bytes")),
+        "cost": dict.fromkeys(("chunks", "precision", "memory", "disk", "seconds")),
+        "seconds": None,
+        "check": {
+            "sample": None,
+            "depths": [dict.fromkeys(("depth", "recall_at_20", "recall_at_100", "ms"))],
+            **dict.fromkeys(("depth_for_20", "depth_for_100")),
+        },
     },
     "vai.models/1": {
         "schema": None,
@@ -77,6 +110,14 @@ CONTRACT: dict[str, dict[str, Any]] = {
     },
 }
 """The fields of each schema in order; None where a plain value (or null, or a free object) stands."""
+
+
+VALUES: dict[str, set[str]] = {
+    **dict.fromkeys(CONTRACT, set()),
+    "vai.doctor/1": {"note", "fault"},
+    "vai.index/1": {"fresh", "none", "missing", "damaged"},
+}
+"""Words in quotation marks that are no fields; what is a field too is not among them."""
 
 
 def shape(value: Any, expected: Any) -> Any:
@@ -113,7 +154,7 @@ def test_the_documentation_names_exactly_the_fields_of_the_contract(schema: str)
         for block in re.findall(r"```\n(.*?)```", DOCUMENTATION.read_text(encoding="utf-8"), re.DOTALL)
         if f'"schema": "{schema}"' in block
     ]
-    documented = set(re.findall(r'"(\w+)"', block)) - {"note", "fault"}
+    documented = set(re.findall(r'"(\w+)"', block)) - VALUES[schema]
     left_to_another_block = set(RERANK_STAGE) if "stages.rerank above" in block else set()
     assert documented | left_to_another_block == set(names(CONTRACT[schema]))
 
@@ -122,7 +163,9 @@ def test_query(store: Path) -> None:
     answer = vai("query", "replica set", "-k", "2", "--rerank-model", "word-overlap", "--explain", "--json")
     check(answer.json)
     hit = answer.json["hits"][0]
-    assert (hit["page"], hit["words_rank"], hit["words_score"]) == (None, None, None)
+    assert hit["page"] is None
+    assert hit["words_rank"] == hit["vector_rank"] == 1
+    assert hit["words_score"] > 0
     assert answer.json["stages"]["rerank"]["reason"] is None
 
 
@@ -133,7 +176,7 @@ def test_what_is_absent_is_null_and_not_left_out(store: Path) -> None:
     assert answer["dropped"] is None
     assert answer["settings"]["rerank_model"] is None
     assert answer["hits"][0]["relevance"] is None
-    assert answer["hits"][0]["score"] == answer["hits"][0]["similarity"]
+    assert answer["hits"][0]["score"] == answer["hits"][0]["stage1_score"]
 
 
 def test_the_values_mean_what_the_documentation_says(store: Path) -> None:
@@ -149,6 +192,29 @@ def test_the_values_mean_what_the_documentation_says(store: Path) -> None:
     assert answer["settings"]["num_candidates"] == 400
 
 
+def test_how_a_hit_was_found_is_told_as_far_as_it_was_looked_for(store: Path) -> None:
+    by_vector = vai("query", "replica set", "--no-rerank", "--stage1", "vector", "--json").json["hits"][0]
+    assert (by_vector["vector_rank"], by_vector["words_rank"], by_vector["words_score"]) == (1, None, None)
+    by_words = vai("query", "replica set", "--no-rerank", "--stage1", "words", "--json").json["hits"][0]
+    assert (by_words["vector_rank"], by_words["words_rank"]) == (None, 1)
+    assert by_words["similarity"] == by_vector["similarity"]
+
+
+def test_delete(store: Path) -> None:
+    check(vai("delete", "docs/scaling.md", "--yes", "--json").json)
+
+
+def test_export(store: Path) -> None:
+    check(vai("export", "all.jsonl", "--json").json)
+
+
+def test_index(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vai.engines.nearest.DEPTH_COST", 0)
+    built, checked = vai("index", "--json").json, vai("index", "--check", "--json").json
+    assert (built["check"], checked["cost"]) == (None, None)
+    check({**checked, "cost": built["cost"], "seconds": built["seconds"]})
+
+
 def test_ingest(project: Path) -> None:
     written(project / "docs", {"empty.txt": ""})
     check(vai("ingest", "docs", "--embedder", "hashing", "--json").json)
@@ -158,8 +224,12 @@ def test_rerank() -> None:
     check(vai("rerank", "--query", "b", "-m", "word-overlap", "a", "b", "--json").json)
 
 
-def test_status(store: Path) -> None:
-    check(vai("status", "--json").json)
+@pytest.mark.parametrize("command", ["status", "collections"])
+def test_what_a_store_holds_and_what_of_it_is_damaged(store: Path, command: str) -> None:
+    written(store / "collections" / "broken", {"collection.db": "not a database"})
+    answer = vai(command, "--json")
+    assert answer.exit_code == 3
+    check(answer.json)
 
 
 def test_models() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from command_line import installed, vai, written
+from command_line import complaint, installed, vai, written
 from voyage_stub import Payload, VoyageStub, edited, status
 
 OVERLAP = ("--rerank-model", "word-overlap")
@@ -46,14 +46,67 @@ def test_the_third_line_works_without_stage_2(store: Path) -> None:
 
 
 def test_an_answer_shows_both_stages_and_marks_the_words(store: Path, snapshot: SnapshotAssertion) -> None:
-    assert vai("query", QUESTION, "-k", "3", *OVERLAP).masked() == snapshot
+    assert vai("query", QUESTION, "-k", "3", *OVERLAP, "--stage1", "vector").masked() == snapshot
+
+
+@pytest.mark.parametrize("stage1", [("vector",), ("words",), ("hybrid", "--fusion", "ranks")])
+def test_explain_says_what_found_the_candidates_and_what_let_them_through(
+    store: Path, snapshot: SnapshotAssertion, stage1: tuple[str, ...]
+) -> None:
+    answer = vai(
+        "query",
+        QUESTION,
+        "-k",
+        "1",
+        "--no-rerank",
+        "--explain",
+        "--filter",
+        "path~docs/*.md",
+        "--stage1",
+        *stage1,
+    )
+    assert answer.masked() == snapshot
+
+
+def test_a_filter_that_lets_nothing_through_is_named_as_the_reason(store: Path) -> None:
+    answer = vai("query", QUESTION, "--filter", "path=nowhere.md")
+    assert (answer.exit_code, answer.stdout) == (1, "")
+    assert "no chunk passes the filter" in answer.stderr
+
+
+def test_words_that_do_not_occur_are_named_as_the_reason(store: Path) -> None:
+    answer = vai("query", "zygomorphic", "--stage1", "words")
+    assert (answer.exit_code, answer.stdout) == (1, "")
+    assert "none of the words occurs" in answer.stderr
+
+
+def test_a_field_that_no_document_has_is_a_warning_with_the_nearest_names(store: Path) -> None:
+    answer = vai("query", QUESTION, "--filter", "typ=md")
+    assert "warning: " in answer.stderr
+    assert "`type`" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--stage1", "vectors"), "--stage1 must be one of vector, words, hybrid: vectors"),
+        (("--fusion", "rank"), "--fusion must be one of scores, ranks: rank"),
+        (("--stage1", "words", "--fusion", "ranks"), "--fusion ranks is of a hybrid search"),
+        (("--stage1", "vector", "--words-weight", "1"), "--words-weight 1 is of a hybrid search"),
+        (("--fusion", "ranks", "--words-weight", "1"), "contradict each other: ranks have no weights"),
+        (("--words-weight", "-1"), "--words-weight must be a number from 0 to 100: -1"),
+        (("--filter", "no condition"), "no condition"),
+    ],
+)
+def test_what_stage_1_cannot_do_is_refused(store: Path, arguments: tuple[str, ...], sentence: str) -> None:
+    assert sentence in complaint(vai("query", QUESTION, *arguments), 2)
 
 
 def test_explain_shows_the_stages_and_what_was_left_out(store: Path, snapshot: SnapshotAssertion) -> None:
     assert vai("query", QUESTION, "-k", "2", *OVERLAP, "--explain").masked() == snapshot
 
 
-def test_without_stage_2_there_is_only_a_similarity(store: Path, snapshot: SnapshotAssertion) -> None:
+def test_without_stage_2_there_is_what_stage_1_says(store: Path, snapshot: SnapshotAssertion) -> None:
     assert vai("query", QUESTION, "-k", "1", "--no-rerank", "--explain").masked() == snapshot
 
 

@@ -169,21 +169,29 @@ def _stage1_order(settings: QuerySettings) -> str:
 def _dropped_text(response: QueryResponse, dropped: tuple[Hit, ...]) -> str:
     beyond = f"{counted(len(dropped), 'candidate')} beyond the first {response.settings.top_k}:"
     if response.stages.rerank is None:
-        rows = [[f"{hit.rank:4}", f"{hit.similarity:.3f}", _place(hit)] for hit in dropped]
-        return f"{beyond}\n{table(['rank', 'similarity', 'where'], rows)}"
+        rows = [
+            [f"{hit.rank:4}", f"{hit.stage1_score:.3f}", f"{hit.similarity:.3f}", _words(hit), _place(hit)]
+            for hit in dropped
+        ]
+        return f"{beyond}\n{table(['rank', 'score', 'similarity', 'words', 'where'], rows)}"
     rows = [
         [
             f"{hit.rank:4}",
             "–" if hit.score is None else f"{hit.score:5.2f}",
             "not read" if hit.relevance is None else f"{hit.relevance:.3f}",
             f"{hit.similarity:.3f}",
+            _words(hit),
             _movement(hit).replace(" in stage 1", ""),
             _place(hit),
         ]
         for hit in dropped
     ]
-    header = ["rank", "score", "relevance", "similarity", "in stage 1", "where"]
+    header = ["rank", "score", "relevance", "similarity", "words", "in stage 1", "where"]
     return f"{beyond}\n{table(header, rows)}"
+
+
+def _words(hit: Hit) -> str:
+    return "–" if hit.words_score is None else f"{hit.words_score:5.2f}"
 
 
 # ── rerank ──

@@ -113,9 +113,9 @@ def query(
 ) -> int:
     """Find the passages that answer TEXT.
 
-    Stage 1 takes --limit candidates by similar vectors and by the words of TEXT, stage 2 reads each of them together with TEXT and
-    keeps the best --top-k. TEXT may be `-` for standard input. With --batch, every line of FILE is a question
-    and every answer is one line of JSON.
+    Stage 1 takes --limit candidates by similar vectors and by the words of TEXT, stage 2 reads each of them
+    together with TEXT and keeps the best --top-k. TEXT may be `-` for standard input. With --batch, every line of
+    FILE is a question and every answer is one line of JSON.
     """
     if no_rerank and blend is not None:
         raise InvalidSettings(
