@@ -42,6 +42,7 @@ FIRST_SEARCH = """
 import json, sys, time
 import numpy as np
 from pathlib import Path
+import vai
 vectors = np.load(sys.argv[1], mmap_mode="r")
 begun = time.perf_counter()
 from vai.engines.index import AnnIndex, IndexFile

@@ -136,6 +136,21 @@ def test_only_rows_that_were_given_are_found(tmp_path: Path, precision: Precisio
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
+def test_an_index_over_nothing_finds_nothing_and_can_be_extended(
+    tmp_path: Path, precision: Precision
+) -> None:
+    nothing = np.empty(0, dtype=np.int64)
+    file = build(tmp_path / "old.ann", VECTORS[:0], nothing, precision, threads=1)
+    index = AnnIndex.open(tmp_path, file)
+    assert (index.covered, index.search(QUERIES[0], 10).size) == (0, 0)
+    index.close()
+    file = extend(tmp_path, file, tmp_path / "new.ann", VECTORS, np.arange(100), threads=1)
+    index = AnnIndex.open(tmp_path, file)
+    assert set(index.search(QUERIES[0], 1_000).tolist()) == set(range(100))
+    index.close()
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
 def test_many_equal_vectors_do_not_hide_the_others(tmp_path: Path, precision: Precision) -> None:
     """As they do in a graph that holds them all."""
     vectors = VECTORS.copy()
@@ -179,6 +194,12 @@ def test_a_closed_index_says_so(original: tuple[Path, IndexFile]) -> None:
         index.search(QUERIES[0], 10)
 
 
+def test_an_index_may_be_forgotten_without_being_closed(copied: tuple[Path, IndexFile]) -> None:
+    folder, file = copied
+    for _ in range(3):
+        assert AnnIndex.open(folder, file).search(QUERIES[0], 10).size == 10
+
+
 def test_an_index_that_is_open_outlives_its_file(copied: tuple[Path, IndexFile]) -> None:
     folder, file = copied
     index = AnnIndex.open(folder, file)
@@ -215,6 +236,14 @@ def test_opening_an_index_loads_no_more_of_the_library_than_it_needs(
 def test_what_is_remembered_of_an_index_can_be_kept_as_json(original: tuple[Path, IndexFile]) -> None:
     _, file = original
     assert IndexFile.from_json(json.loads(json.dumps(file.to_json()))) == file
+
+
+def test_on_one_thread_an_index_is_the_same_every_time(
+    original: tuple[Path, IndexFile], tmp_path: Path
+) -> None:
+    folder, file = original
+    built(tmp_path / "again.ann", VECTORS[:1_000])
+    assert (tmp_path / "again.ann").read_bytes() == (folder / file.name).read_bytes()
 
 
 def test_progress_comes_to_the_number_of_rows(tmp_path: Path) -> None:

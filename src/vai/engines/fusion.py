@@ -82,13 +82,12 @@ def by_both(
     """
     vector_ranks = _ranks(similar.rows)
     words_ranks = _ranks(worded.rows)
-    union = np.union1d(similar.rows, worded.rows)
     known = dict(zip(similar.rows.tolist(), similar.similarities.tolist(), strict=True))
-    unknown = np.array([row for row in union.tolist() if row not in known], dtype=np.int64)
+    unknown = np.array([row for row in words_ranks if row not in known], dtype=np.int64)
     known |= zip(unknown.tolist(), similarities(unknown).tolist(), strict=True)
-    words = dict(zip(union.tolist(), words_scores(union).tolist(), strict=True))
+    words = dict(zip(known, words_scores(np.array([*known], dtype=np.int64)).tolist(), strict=True))
     scored = []
-    for row in union.tolist():
+    for row in known:
         vector_rank, words_rank = vector_ranks.get(row), words_ranks.get(row)
         if stage1.fusion == "ranks":
             score = (RANK_CONSTANT + 1) / 2 * (_reciprocal(vector_rank) + _reciprocal(words_rank))

@@ -79,6 +79,8 @@ def nearest(
     """
     if index is not None and not (allowed.filtered and allowed.count <= EXACT_UNDER_FILTER):
         needed = min(limit, allowed.count)
+        if allowed.filtered:  # as deep as it takes if what passes is spread evenly, and half as much again
+            depth = max(depth, 3 * limit * index.covered // (2 * max(1, allowed.count)))
         while depth * DEPTH_COST <= index.covered:
             found = allowed.among(index.search(query, depth))
             similar = most_similar_among(
@@ -86,7 +88,7 @@ def nearest(
             )
             if similar.rows.size >= needed:
                 return Nearest(similar, depth)
-            depth *= 4
+            depth *= 2
     if allowed.filtered and allowed.count * WORTH_PICKING <= len(vectors):
         return Nearest(most_similar_among(vectors, query, count, allowed.rows()), None)
     return Nearest(most_similar(vectors, query, count, allowed=allowed.mask), None)

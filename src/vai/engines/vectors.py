@@ -12,6 +12,10 @@ from vai.engines.ranking import best_rows, rows_near_best
 from vai.engines.rowfiles import BLOCK
 
 
+PICKED = 256
+"""Rows picked at a time: few enough to stay in the processor's cache until they are compared."""
+
+
 @dataclass(frozen=True, slots=True)
 class Similar:
     """Rows, int64 [n], with their similarities to the query, float32 [n]: best first, equal ones by row."""
@@ -46,8 +50,8 @@ def most_similar_among(
     """
     rows = np.sort(rows)
     rough = np.empty(rows.size, dtype=np.float32)
-    for start in range(0, rows.size, BLOCK):
-        np.dot(vectors[rows[start : start + BLOCK]], query, out=rough[start : start + BLOCK])
+    for start in range(0, rows.size, PICKED):
+        np.dot(vectors[rows[start : start + PICKED]], query, out=rough[start : start + PICKED])
     if tail_from is not None and tail_from < len(vectors):
         rows = np.concatenate([rows, np.arange(tail_from, len(vectors))])
         rough = np.concatenate([rough, _rough(vectors[tail_from:], query)])

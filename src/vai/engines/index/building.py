@@ -36,7 +36,7 @@ def build(
     threads: int,
     progress: Progress = None,
 ) -> IndexFile:
-    """Write an index over `rows`, int64 [n], of vectors float32 [m, d].
+    """Write an index over `rows`, int64 [n], of vectors float32 [m, d]. On one thread it is the same every time.
 
     Raises:
         OSError: it could not be written.

@@ -11,6 +11,8 @@ from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 
 _PACKAGE, _MODULE = "usearch", "usearch.compiled"
+_KERNELS = ("numkong._numkong", "simsimd")
+"""Whose symbols it looks for: since 2.25, and before."""
 
 
 def compiled() -> ModuleType:
@@ -28,9 +30,9 @@ def compiled() -> ModuleType:
 
 
 def _load_alone() -> None:
-    with suppress(ModuleNotFoundError):
-        kernels = importlib.import_module("numkong._numkong")
-        ctypes.CDLL(kernels.__file__, mode=ctypes.RTLD_GLOBAL)  # whose symbols usearch looks for
+    for name in _KERNELS:
+        with suppress(ModuleNotFoundError):
+            ctypes.CDLL(importlib.import_module(name).__file__, mode=ctypes.RTLD_GLOBAL)
     package = find_spec(_PACKAGE)
     spec = PathFinder.find_spec(_MODULE, package.submodule_search_locations) if package else None
     if spec is None or spec.loader is None:

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vai.arrays import Matrix
-from vai.engines.index.numbers import quantised
-from vai.engines.rowfiles import BLOCK
+from vai.engines.index.numbers import bytes_per_vector, quantised
 from vai.types import Precision
 
 Repeats = NDArray[np.int64]
 """int64 [n, 2]: a row in the graph, and one that equals it; ascending."""
 
 REPEAT_BYTES = 16
+_BLOCK = 2_048
 
 
 def repeats_among(rows: NDArray[np.int64], vectors: Matrix, precision: Precision) -> Repeats:
@@ -34,17 +34,18 @@ def in_order(repeats: Repeats) -> Repeats:
     return repeats[np.lexsort((repeats[:, 1], repeats[:, 0]))]
 
 
-def with_repeats(found: NDArray[np.int64], repeats: Repeats) -> NDArray[np.int64]:
-    """The rows found, each followed by those that equal it."""
+def with_repeats(found: NDArray[np.int64], repeats: Repeats, limit: int) -> NDArray[np.int64]:
+    """The rows found, each followed by those that equal it, until there are `limit`."""
     first = np.searchsorted(repeats[:, 0], found, side="left")
     behind = np.searchsorted(repeats[:, 0], found, side="right")
     if not np.any(first < behind):
-        return found
-    groups = (
-        [row, *repeats[start:end, 1].tolist()]
-        for row, start, end in zip(found.tolist(), first.tolist(), behind.tolist(), strict=True)
-    )
-    return np.array([row for group in groups for row in group], dtype=np.int64)
+        return found[:limit]
+    rows: list[int] = []
+    for row, start, end in zip(found.tolist(), first.tolist(), behind.tolist(), strict=True):
+        rows += [row, *repeats[start : min(end, start + limit), 1].tolist()]
+        if len(rows) >= limit:
+            break
+    return np.array(rows[:limit], dtype=np.int64)
 
 
 def _fingerprints(rows: NDArray[np.int64], vectors: Matrix, precision: Precision) -> NDArray[np.uint64]:
@@ -53,9 +54,10 @@ def _fingerprints(rows: NDArray[np.int64], vectors: Matrix, precision: Precision
     That unequal rows have the same is improbable enough, 2⁻⁵⁶ for two of them.
     """
     prints = np.empty(rows.size, dtype=np.uint64)
-    for start in range(0, rows.size, BLOCK // 16):
-        block = rows[start : start + BLOCK // 16]
-        octets = quantised(vectors[block], precision).view(np.uint8)
-        weights = np.random.default_rng(0).integers(2**64 - 1, size=octets.shape[1], dtype=np.uint64)
-        prints[start : start + block.size] = octets.astype(np.uint64) @ weights
+    width = bytes_per_vector(vectors.shape[1], precision)
+    weights = np.random.default_rng(0).integers(2**64 - 1, size=width, dtype=np.uint64)
+    for start in range(0, rows.size, _BLOCK):
+        block = rows[start : start + _BLOCK]
+        numbers = quantised(vectors[block], precision).view(np.uint8)
+        prints[start : start + block.size] = numbers.astype(np.uint64) @ weights
     return prints

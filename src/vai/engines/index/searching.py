@@ -53,9 +53,11 @@ class AnnIndex:
         with self._lock:
             if self._stored is None:
                 raise ValueError("the index is closed")
+            if nodes == 0:
+                return np.empty(0, dtype=np.int64)
             keys, _, counts, *_ = self._stored.graph.search_many(query, min(depth, nodes), threads=1)
             repeats = self._stored.repeats
-        return with_repeats(keys[0, : counts[0]].astype(np.int64), repeats)[:depth]
+        return with_repeats(keys[0, : counts[0]].astype(np.int64), repeats, depth)
 
     def close(self) -> None:
         """Let go of the file."""
