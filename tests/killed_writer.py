@@ -50,14 +50,14 @@ def live(folder: Path, steps: range, acknowledge: int) -> None:
     """Take step after step, and write the number of each that is done to a file descriptor."""
     from vai.collection import Collection
     from vai.engines import indexing, writer
-    from vai.ingest import storing
+    from vai.ingest import committing
     from vai.models.fakes import HashingEmbedder
     from vai.settings import Settings
 
     # Small numbers, so that everything that happens to a large collection happens here every few steps.
     writer.COMPACT_FROM = 20
     vars(indexing)["EXACT_BELOW"] = 30
-    storing.COMMIT_SECONDS = 0.0
+    committing.COMMIT_SECONDS = 0.0
     with Collection.open(folder / ".vai", embedder=HashingEmbedder(), settings=Settings()) as collection:
         for step in steps:
             write_files(folder / "files", step)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
+import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from engine_samples import NAME, PROVENANCE, directions, document, put, state
-from vai.engines import writer as embedded_writer
+from vai.arrays import Matrix, Vector
 from vai.engines.embedded import EmbeddedEngine
 from vai.engines.exact import ExactEngine
 from vai.filters import Condition, Filter, Negated, Some
@@ -44,35 +49,67 @@ FILTERS: tuple[Filter, ...] = (
 
 def scanned(engine: Engine, wanted: Filter | None) -> list[tuple[Chunk, list[float]]]:
     """Every chunk with its vector, in order."""
+    return flat(engine.scan(NAME, wanted))
+
+
+Group = tuple[Sequence[Chunk], Matrix]
+
+
+def flat(groups: Iterable[Group]) -> list[tuple[Chunk, list[float]]]:
+    """What a scan yields, chunk by chunk."""
     return [
         (chunk, vector.tolist())
-        for chunks, vectors in engine.scan(NAME, wanted)
+        for chunks, vectors in groups
         for chunk, vector in zip(chunks, vectors, strict=True)
     ]
+
+
+@dataclass
+class Scan:
+    """A scan by an engine of its own that has begun, and what it has to come to."""
+
+    engine: EmbeddedEngine
+    running: Iterator[Group]
+    expected: list[tuple[Chunk, list[float]]]
+    begun: list[Group]
 
 
 class AbandonedError(Exception):
     """Ends a writer's session in the middle."""
 
 
+def found(engine: Engine, query: Vector, limit: int, depth: int = 100, **asked: Any) -> object:
+    """What a search finds, however it does."""
+    found = engine.search(NAME, query, limit=limit, num_candidates=depth, **asked)
+    return found.candidates, found.matched, found.warnings
+
+
 class Engines(RuleBasedStateMachine):
     """Does the same to both engines and compares all that can be seen of them."""
 
+    bounds: Mapping[str, int] = {"vai.engines.writer.COMPACT_FROM": 1, "vai.engines.reader._PARAMETERS": 2}
+    """What is made small, so that few chunks are many."""
+    depth = 5
+
     def __init__(self) -> None:
         super().__init__()
+        self.patches = ExitStack()
+        for name, bound in self.bounds.items():
+            self.patches.enter_context(patch(name, bound))
         self.folder = Path(tempfile.mkdtemp(prefix="vai-engines-"))
         self.exact = ExactEngine()
         self.embedded = self.opened()
         self.onlooker = self.opened()
         self.sessions: list[AbstractContextManager[Writer]] = []
         self.writers: list[Writer] = []
-        self.compacted_from = embedded_writer.COMPACT_FROM
-        embedded_writer.COMPACT_FROM = 1
+        self.scans: list[Scan] = []
 
     def teardown(self) -> None:
-        embedded_writer.COMPACT_FROM = self.compacted_from
         if self.sessions:
             self.leave()
+        for scan in self.scans:
+            scan.engine.close()
+        self.patches.close()
         self.embedded.close()
         self.onlooker.close()
         shutil.rmtree(self.folder)
@@ -136,6 +173,27 @@ class Engines(RuleBasedStateMachine):
     def commit(self) -> None:
         for writer in self.writing():
             writer.commit()
+
+    @rule()
+    def settle(self) -> None:
+        """The embedded engine compacts, and has an index where there is to be one."""
+        for writer in self.writing():
+            writer.settle()
+
+    @rule()
+    def begin_a_scan(self) -> None:
+        engine = self.opened()
+        running = engine.scan(NAME)
+        nothing: tuple[Sequence[Chunk], Matrix] = ([], np.empty((0, 0), dtype=np.float32))
+        self.scans.append(Scan(engine, running, scanned(self.exact, None), [next(running, nothing)]))
+
+    @precondition(lambda self: self.scans)
+    @rule()
+    def end_a_scan(self) -> None:
+        """What it sees is as it was when it began, whatever was written meanwhile."""
+        scan = self.scans.pop()
+        assert flat([*scan.begun, *scan.running]) == scan.expected
+        scan.engine.close()
 
     @rule(source=sources, held=st.dictionaries(documents, colours, min_size=1, max_size=3), digest=digits)
     def ingest(self, source: str, held: dict[str, list[int]], digest: str) -> None:
@@ -206,27 +264,16 @@ class Engines(RuleBasedStateMachine):
             assert list(engine.source_states(NAME)) == list(self.exact.source_states(NAME))
             for query in QUERIES:
                 for limit in (1, 3, 100):
-                    assert engine.search(NAME, query, limit=limit, num_candidates=100) == self.exact.search(
-                        NAME, query, limit=limit, num_candidates=100
-                    )
+                    assert found(engine, query, limit) == found(self.exact, query, limit)
 
     @invariant()
     def readers_find_the_same_by_words_and_under_filters(self) -> None:
         for number, stage1 in enumerate(STAGE1):
             for wanted in (None, *FILTERS):
-                found = [
-                    engine.search(
-                        NAME,
-                        QUERIES[number],
-                        limit=3,
-                        num_candidates=5,
-                        text="one 2 a.md nowhere",
-                        stage1=stage1,
-                        filter=wanted,
-                    )
-                    for engine in (self.exact, self.onlooker)
-                ]
-                assert found[0] == found[1]
+                asked = {"text": "one 2 a.md nowhere", "stage1": stage1, "filter": wanted}
+                assert found(self.onlooker, QUERIES[number], 3, self.depth, **asked) == found(
+                    self.exact, QUERIES[number], 3, self.depth, **asked
+                )
         assert list(self.onlooker.fields(NAME)) == list(self.exact.fields(NAME))
         for wanted in (None, *FILTERS):
             assert self.onlooker.documents(NAME, wanted) == self.exact.documents(NAME, wanted)
@@ -237,5 +284,26 @@ class Engines(RuleBasedStateMachine):
         assert self.embedded.check(NAME) == []
 
 
+class EnginesWithAnIndex(Engines):
+    """The embedded engine searches through an index from a few chunks on: so few that it misses none of them."""
+
+    bounds: Mapping[str, int] = {
+        **Engines.bounds,
+        "vai.engines.writer.COMPACT_FROM": 6,
+        "vai.engines.indexing.EXACT_BELOW": 3,
+        "vai.engines.index.costs.TAIL_LEAST": 2,
+        "vai.engines.nearest.DEPTH_COST": 0,
+        "vai.engines.nearest.EXACT_UNDER_FILTER": 1,
+    }
+    depth = 100
+
+    @rule()
+    def commit_and_settle(self) -> None:
+        self.commit()
+        self.settle()
+
+
 Engines.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
 TestEngines = Engines.TestCase
+EnginesWithAnIndex.TestCase.settings = Engines.TestCase.settings
+TestEnginesWithAnIndex = EnginesWithAnIndex.TestCase

@@ -257,3 +257,22 @@ def test_a_failure_while_reading_gives_the_connection_back(
         found_ids(engine, EAST[:3])
     assert found_ids(engine, EAST) == ["a#0"]
     engine.close()
+
+
+def test_what_a_large_commit_took_beside_the_database_is_given_up(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while a reader, who holds the file open, is there."""
+    monkeypatch.setattr("vai.engines.database._JOURNAL_BYTES", 100_000)
+    engine, reader = EmbeddedEngine(store), EmbeddedEngine(store)
+    store_documents(engine, {"a": [EAST]})
+    journal = collection_folder(store) / "collection.db-wal"
+    found_ids(reader, EAST)
+    store_documents(engine, {"a": [EAST], "b": list(directions(500))}, text="x" * 12_000)
+    assert journal.stat().st_size > 5_000_000
+    store_documents(engine, {"a": [EAST]})
+    store_documents(engine, {"a": [EAST]})
+    assert journal.stat().st_size <= 100_000
+    assert found_ids(reader, EAST) == ["a#0"]
+    engine.close()
+    reader.close()

@@ -5,6 +5,7 @@ What a crash leaves is had by copying the folder while a writer is at work, or b
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -152,6 +153,25 @@ def test_a_crash_in_the_middle_of_compacting(
     assert_holds(copies[0], {"gone"})
     assert_holds(store, {"gone"})
     assert len(list(collection_folder(copies[0]).glob("vectors-*.f32"))) == 1
+
+
+def test_the_names_of_new_files_are_synced_before_the_commit_that_needs_them(
+    engine: EmbeddedEngine, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded_writer, "COMPACT_FROM", 1)
+    folder = collection_folder(store).stat().st_ino
+    synced: list[bool] = []
+    go_on = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        go_on(descriptor)
+        if os.fstat(descriptor).st_ino == folder:
+            synced.append((collection_folder(store) / "owners-0002.u32").exists())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    store_documents(engine, {"kept": [EAST]})
+    assert synced == [True]
+    engine.close()
 
 
 def test_a_failure_in_the_middle_of_compacting_leaves_what_was_committed(

@@ -131,10 +131,13 @@ def test_a_store_of_a_later_format_is_refused_by_name(store: Path) -> None:
     assert "newer vai" in str(caught.value.hint)
 
 
-def test_a_collection_of_a_later_format_is_neither_read_nor_written(store: Path) -> None:
+@pytest.mark.parametrize("later", [("format",), ("analysis",), ("format", "analysis")])
+def test_a_collection_of_a_later_format_is_neither_read_nor_written(
+    store: Path, later: tuple[str, ...]
+) -> None:
     folder = store_of(store, {"a": [EAST]})
     database = sqlite3.connect(folder / "collection.db")
-    database.execute("UPDATE meta SET value = 99 WHERE key = 'format'")
+    database.executemany("UPDATE meta SET value = 99 WHERE key = ?", [(key,) for key in later])
     database.commit()
     database.close()
     before = (folder / "collection.db").read_bytes()

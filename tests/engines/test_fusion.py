@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vai.engines.fusion import NO_WORDS, Scored, Worded, by_both, by_vector, by_words
+from vai.engines.fusion import Scored, Worded, by_both, by_vector, by_words
 from vai.engines.vectors import Similar
 from vai.types import Stage1
 
@@ -74,7 +74,7 @@ def test_without_any_word_a_hybrid_search_has_the_order_of_the_vectors() -> None
     for fusion in ("scores", "ranks"):
         found = by_both(
             similar(0, 1, 2, 3),
-            NO_WORDS,
+            worded(),
             Stage1("hybrid", "ranks" if fusion == "ranks" else "scores"),
             10,
             similarities=lambda rows: SIMILARITIES[rows],
@@ -107,4 +107,4 @@ def test_every_row_is_found_once_best_first_and_equal_ones_by_row(
 
 
 def test_greatest_of_no_words_is_1() -> None:
-    assert NO_WORDS.greatest == 1.0
+    assert worded().greatest == 1.0

@@ -255,6 +255,10 @@ def test_a_damaged_one_is_noticed_and_the_search_is_exact_and_says_so(
     assert "index-0001-0001.ann" in found.warnings[0]
     assert "`vai index`" in found.warnings[0]
     assert search(engine, QUERIES[0], exact=True).warnings == ()
+    by_words = engine.search(
+        NAME, QUERIES[0], limit=5, num_candidates=5, text="word3", stage1=Stage1("words")
+    )
+    assert by_words.warnings == ()
     assert engine.index(NAME).state == "damaged"
     assert any("index-0001-0001.ann" in fault for fault in engine.check(NAME))
 

@@ -12,7 +12,9 @@ import pytest
 
 from engine_samples import EAST, NAME, NORTH, NORTH_EAST, UP, collection_folder, found_ids, store_documents
 from machine import Unprivileged
+from vai.engines import database as database_module
 from vai.engines import migration
+from vai.engines.analysis import ANALYSIS_VERSION
 from vai.engines.embedded import EmbeddedEngine
 from vai.errors import StoreReadOnly
 from vai.filters import Condition
@@ -171,9 +173,9 @@ def test_words_are_analysed_anew_when_the_analysis_has_changed(
     database.commit()
     database.close()
     assert by_words(engine, "anchoring") == []
-    monkeypatch.setattr(migration, "ANALYSIS_VERSION", "another")
-    with engine.writing(NAME):
-        pass
+    for module in (database_module, migration):
+        monkeypatch.setattr(module, "ANALYSIS_VERSION", ANALYSIS_VERSION + 1)
+    engine.close()
     assert by_words(engine, "anchoring") == ["b#0"]
     assert engine.check(NAME) == []
     engine.close()

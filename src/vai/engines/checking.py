@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
-from pathlib import Path
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vai.engines.index import IndexDamagedError, IndexFile, verify
 from vai.engines.rowfiles import BLOCK
 from vai.engines.searching import Rows
 
 
-def faults(connection: sqlite3.Connection, folder: Path, rows: Rows, index: str) -> Iterator[str]:
-    """One sentence for each fault found; `index` is what the collection says of its index."""
+def faults(connection: sqlite3.Connection, rows: Rows) -> Iterator[str]:
+    """One sentence for each fault found, the index apart."""
     for (fault,) in connection.execute("PRAGMA integrity_check"):
         if fault != "ok":
             yield f"SQLite: {fault}"
@@ -25,17 +23,12 @@ def faults(connection: sqlite3.Connection, folder: Path, rows: Rows, index: str)
         yield f"{orphans:,} chunks or documents belong to nothing"
     yield from _of_rows(connection, rows)
     yield from _of_words(connection, rows)
-    if index:
-        try:
-            verify(folder, IndexFile.from_json(json.loads(index)))
-        except IndexDamagedError as damage:
-            yield f"{damage}: `vai index` builds a new one"
 
 
 def _of_rows(connection: sqlite3.Connection, rows: Rows) -> Iterator[str]:
     count = len(rows.vectors)
-    stored = connection.execute("SELECT vector, document FROM chunks ORDER BY vector").fetchall()
-    chunks = np.array(stored, dtype=np.int64).reshape(-1, 2)
+    stored = connection.execute("SELECT vector, document FROM chunks ORDER BY vector")
+    chunks = np.fromiter(chain.from_iterable(stored), dtype=np.int64).reshape(-1, 2)
     live, documents = chunks[:, 0], chunks[:, 1]
     accounted = np.union1d(live, rows.dead)
     if accounted.size != live.size + rows.dead.size or not np.array_equal(accounted, np.arange(count)):
@@ -55,7 +48,11 @@ def _crooked(rows: Rows, numbers: NDArray[np.int64]) -> int:
 
 def _of_words(connection: sqlite3.Connection, rows: Rows) -> Iterator[str]:
     unknown = np.ones(len(rows.vectors), dtype=np.bool_)
-    for first, last in connection.execute("SELECT first, last FROM word_segments"):
+    end = 0
+    for first, last in connection.execute("SELECT first, last FROM word_segments ORDER BY first"):
         unknown[first:last] = False
+        if first < end:
+            yield f"the words of {end - first:,} chunks are counted twice"
+        end = last
     if missing := rows.live.among(np.flatnonzero(unknown)).size:
         yield f"the words of {missing:,} chunks are not known"

@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from vai.engines.analysis import ANALYSIS_VERSION
 from vai.engines.fields import FIELDS_SCHEMA
 from vai.engines.words import WORDS_SCHEMA
 from vai.errors import StoreBusy, StoreCorrupt, StoreFailure, StoreFull, StoreReadOnly, StoreTooNew, VaiError
@@ -50,6 +54,9 @@ CREATE TABLE dead (
 );
 """
 
+_JOURNAL_BYTES = 64 << 20
+"""What the `-wal` is cut back to after a large commit, once no reader needs it any more."""
+
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
 _NO_RIGHT_IN_SQLITE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
@@ -67,6 +74,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
     except BaseException:
         connection.close()
         raise
@@ -138,14 +146,24 @@ def read_meta(connection: sqlite3.Connection) -> dict[str, str | int]:
         NeedsMigrationError: it was written by an earlier one.
     """
     meta: dict[str, str | int] = dict(connection.execute("SELECT key, value FROM meta"))
-    if int(meta["format"]) < FORMAT:
+    versions = {"format": int(meta["format"]), "analysis": int(meta.get("analysis", 0))}
+    known = {"format": FORMAT, "analysis": ANALYSIS_VERSION}
+    for name, version in versions.items():
+        if version > known[name]:
+            raise StoreTooNew(
+                f"the store has {name} {version}, and this version of vai knows those up to {known[name]}",
+                hint="install a newer vai, or name another store with `--store`",
+            )
+    if versions != known:
         raise NeedsMigrationError
-    if int(meta["format"]) > FORMAT:
-        raise StoreTooNew(
-            f"the store has format {meta['format']}, and this version of vai knows formats up to {FORMAT}",
-            hint="install a newer vai, or name another store with `--store`",
-        )
     return meta
+
+
+def column(
+    connection: sqlite3.Connection, select: str, parameters: tuple[int, ...] = ()
+) -> NDArray[np.int64]:
+    """The integers that a statement selects, int64 [n]; there may be too many for a list of them."""
+    return np.fromiter((number for (number,) in connection.execute(select, parameters)), dtype=np.int64)
 
 
 @contextmanager
@@ -172,6 +190,8 @@ def contents_understood(place: Path) -> Iterator[None]:
     """Turn what goes wrong in making sense of what was stored into an error that says so."""
     try:
         yield
+    except UnicodeEncodeError:  # what was asked for is no text in Unicode, as everything stored is
+        raise
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise _damaged(place, f"`{place}` is damaged ({type(error).__name__}: {error})") from error
 

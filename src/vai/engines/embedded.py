@@ -204,7 +204,7 @@ class EmbeddedEngine:
 
     def index(self, collection: str) -> IndexInfo:
         with self._reader(collection) as reader:
-            return reader.covering().info(collection)
+            return reader.index(collection)
 
     def index_cost(self, collection: str, precision: Precision | None = None) -> IndexCost:
         with self._reader(collection) as reader:

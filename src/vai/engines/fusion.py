@@ -29,9 +29,6 @@ class Worded:
         return float(self.scores[0]) if self.scores.size else 1.0
 
 
-NO_WORDS = Worded(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
-
-
 @dataclass(frozen=True, slots=True)
 class Scored:
     """A row with all that stage 1 has to say of it; see `vai.types.Candidate`."""

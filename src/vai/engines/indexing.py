@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +21,9 @@ from vai.engines.index import (
     expected_cost,
     extend,
     needs_rebuild,
+    verify,
 )
 from vai.engines.layout import generation_of, index_name
-from vai.engines.rowfiles import map_rows, vector_rows
 from vai.types import IndexCost, IndexInfo, IndexProgress, Precision
 
 DEFAULT_PRECISION: Precision = "int8"
@@ -50,11 +49,19 @@ class Covering:
 
     @property
     def fault(self) -> str | None:
-        """What is wrong with the index, if something is."""
+        """What keeps the index from being opened, if something does."""
+        return self._fault_of(lambda described: AnnIndex.open(self.folder, described).close())
+
+    @property
+    def fault_inside(self) -> str | None:
+        """What is wrong with the index, if something is: all of it is read."""
+        return self._fault_of(lambda described: verify(self.folder, described))
+
+    def _fault_of(self, look: Callable[[IndexFile], object]) -> str | None:
         if self.described is None:
             return None
         try:
-            AnnIndex.open(self.folder, self.described).close()
+            look(self.described)
         except IndexDamagedError as damage:
             return str(damage)
         return None
@@ -75,16 +82,16 @@ class Covering:
                 return self.described
             case "extend":
                 path = self.folder / self._next_name()
-                return extend(self.folder, self.described, path, self.vectors, self.tail, _threads(), progress)
+                return extend(
+                    self.folder, self.described, path, self.vectors, self.tail, _threads(), progress
+                )
             case "rebuild":
                 return self.built(None, progress)
 
     def built(self, precision: Precision | None, progress: Progress) -> IndexFile:
         """A new index over all live rows; None keeps the precision of the last one."""
         chosen = precision or (self.described.precision if self.described else DEFAULT_PRECISION)
-        return build(
-            self.folder / self._next_name(), self.vectors, self.live, chosen, _threads(), progress
-        )
+        return build(self.folder / self._next_name(), self.vectors, self.live, chosen, _threads(), progress)
 
     def cost(self, precision: Precision | None) -> IndexCost:
         """What `built` is expected to take."""
@@ -92,15 +99,15 @@ class Covering:
         memory, disk, seconds = expected_cost(self.live.size, self.vectors.shape[1], chosen, _threads())
         return IndexCost(self.live.size, chosen, memory, disk, seconds)
 
-    def info(self, collection: str) -> IndexInfo:
-        """What index there is, or why there is none."""
+    def info(self, collection: str, fault: str | None) -> IndexInfo:
+        """What index there is, or why there is none; `fault` is what is wrong with it."""
         if self.described is None:
             small = self.live.size < EXACT_BELOW
             return IndexInfo(collection, "none" if small else "missing", None, 0, self.live.size, 0)
         tail = int(self.tail.size)
         return IndexInfo(
             collection=collection,
-            state="fresh" if self.fault is None else "damaged",
+            state="fresh" if fault is None else "damaged",
             precision=self.described.precision,
             covered=self.live.size - tail,
             unindexed=tail,
@@ -112,16 +119,14 @@ class Covering:
         return index_name(self.generation, number + 1)
 
 
-def covering(connection: sqlite3.Connection, folder: Path, meta: dict[str, str | int]) -> Covering:
+def covering(folder: Path, meta: dict[str, str | int], vectors: Matrix, live: NDArray[np.int64]) -> Covering:
     """How things stand at the commit whose `meta` this is."""
-    vectors, described = str(meta["vectors"]), str(meta["index"])
-    live = np.ones(int(meta["rows"]), dtype=np.bool_)
-    live[[row for (row,) in connection.execute("SELECT vector FROM dead")]] = False
+    described = str(meta["index"])
     return Covering(
         folder=folder,
-        generation=generation_of(vectors),
-        vectors=map_rows(folder / vectors, int(meta["rows"]), vector_rows(int(meta["dimension"]))),
-        live=np.flatnonzero(live),
+        generation=generation_of(str(meta["vectors"])),
+        vectors=vectors,
+        live=live,
         described=IndexFile.from_json(json.loads(described)) if described else None,
     )
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from vai.engines.analysis import ANALYSIS_VERSION
-from vai.engines.database import FORMAT, create_tables
+from vai.engines.database import FORMAT, NeedsMigrationError, create_tables, read_meta
 from vai.engines.fields import FIELDS_SCHEMA, FieldsWriter
 from vai.engines.layout import generation_of, owners_name
-from vai.engines.rowfiles import OWNER_ROWS, RowAppender
+from vai.engines.rowfiles import OWNER_ROWS, RowAppender, sync_folder
 from vai.engines.words import WORDS_SCHEMA, WordsWriter
 from vai.types import Chunk
 
@@ -25,10 +25,19 @@ GROUP = 1_000
 
 
 def migrate(database: sqlite3.Connection, folder: Path) -> None:
-    """Do what is needed; nothing if the collection is of this format, or of a later one."""
+    """Do what is needed; nothing if the collection is of this format.
+
+    Raises:
+        StoreTooNew: it is of a later one.
+    """
+    try:
+        read_meta(database)
+    except NeedsMigrationError:
+        _bring_up_to_date(database, folder)
+
+
+def _bring_up_to_date(database: sqlite3.Connection, folder: Path) -> None:
     found = dict(database.execute("SELECT key, value FROM meta"))
-    if int(found["format"]) >= FORMAT and found.get("analysis", ANALYSIS_VERSION) == ANALYSIS_VERSION:
-        return
     database.execute("BEGIN IMMEDIATE")
     try:
         if int(found["format"]) == 1:
@@ -39,7 +48,7 @@ def migrate(database: sqlite3.Connection, folder: Path) -> None:
             )
             _set_meta(database, index="")
         else:
-            _forget_words(database)
+            WordsWriter(database).clear()
         _store_words(database, int(found["rows"]))
         _set_meta(database, format=FORMAT, analysis=ANALYSIS_VERSION, changes=int(found["changes"]) + 1)
         database.execute("COMMIT")
@@ -69,11 +78,7 @@ def _write_owners(database: sqlite3.Connection, path: Path, rows: int) -> None:
         appender.sync()
     finally:
         appender.close()
-
-
-def _forget_words(database: sqlite3.Connection) -> None:
-    for table in ("word_blocks", "word_segments"):
-        database.execute(f"DELETE FROM {table}")
+    sync_folder(path.parent)
 
 
 def _store_words(database: sqlite3.Connection, rows: int) -> None:

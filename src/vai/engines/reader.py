@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from vai.engines.searching import Rows, Search
 from vai.engines.selection import allowed_documents
 from vai.engines.words import Words
 from vai.filters import Filter
-from vai.types import Candidate, Chunk, CollectionInfo, Found, Provenance, SourceState, Stamp
+from vai.types import Candidate, Chunk, CollectionInfo, Found, IndexInfo, Provenance, SourceState, Stamp
 
 _CHUNK = """
 SELECT chunks.vector, documents.id, chunks.ordinal, sources.name, documents.title, chunks.text, chunks.first,
@@ -86,12 +86,15 @@ class Reader:
         for attempt in range(3):
             self._connection.execute("BEGIN")
             try:
+                # Where a file is gone, a writer may have made another since this transaction began.
+                known = self._rows
                 try:
                     rows = self._refresh()
                 except FileNotFoundError:
-                    # A writer has compacted the rows into new files since this transaction began.
                     if attempt == 2:
                         raise
+                    continue
+                if rows is not known and rows.index_fault and attempt < 2:
                     continue
                 yield self._connection, rows
                 return
@@ -116,7 +119,9 @@ class Reader:
         """See `vai.protocols.Engine.search`."""
         with self._snapshot() as (connection, rows):
             if asked.vector.shape != rows.vectors.shape[1:]:
-                raise ValueError(f"a query of shape {asked.vector.shape} and vectors of {rows.vectors.shape[1:]}")
+                raise ValueError(
+                    f"a query of shape {asked.vector.shape} and vectors of {rows.vectors.shape[1:]}"
+                )
             with contents_understood(self.folder):
                 result = rows.search(connection, asked)
             chunks = dict(self._chunks(connection, "chunks.vector", [item.row for item in result.scored]))
@@ -130,7 +135,7 @@ class Reader:
             unindexed=result.unindexed,
             depth=result.depth,
             matched=result.matched,
-            warnings=(rows.index_fault,) if rows.index_fault and not asked.exact else (),
+            warnings=(rows.index_fault,) if rows.index_fault and asked.may_use_index else (),
         )
 
     def fields(self) -> list[str]:
@@ -207,15 +212,30 @@ class Reader:
 
     def covering(self) -> Covering:
         """What the index covers, and what it does not."""
-        with self._snapshot() as (connection, _):
-            return covering(connection, self.folder, self._meta)
+        with self._snapshot() as (_, rows):
+            return covering(self.folder, self._meta, rows.vectors, rows.live.rows())
+
+    def index(self, collection: str) -> IndexInfo:
+        """What approximate index there is."""
+        found, fault = self._confirmed(lambda covering: covering.fault)
+        return found.info(collection, fault)
 
     def check(self) -> list[str]:
         """One sentence for each fault in what is stored."""
         from vai.engines.checking import faults
 
         with self._snapshot() as (connection, rows), contents_understood(self.folder):
-            return list(faults(connection, self.folder, rows, str(self._meta["index"])))
+            found = list(faults(connection, rows))
+        _, fault = self._confirmed(lambda covering: covering.fault_inside)
+        return [*found, f"{fault}: `vai index` builds a new one"] if fault else found
+
+    def _confirmed(self, look: Callable[[Covering], str | None]) -> tuple[Covering, str | None]:
+        """What the index covers, and the fault that a look at it finds: none if a writer has replaced it meanwhile."""
+        while True:
+            found = self.covering()
+            fault = look(found)
+            if fault is None or self.covering().described == found.described:
+                return found, fault
 
     def _chunks(
         self, connection: sqlite3.Connection, column: str, values: Sequence[str] | Sequence[int]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vai.arrays import Matrix, Vector
+from vai.engines.database import column
 from vai.engines.fusion import Scored, Worded, by_both, by_vector, by_words
 from vai.engines.index import AnnIndex, IndexDamagedError, IndexFile
 from vai.engines.layout import generation_of, owners_name
@@ -37,6 +38,11 @@ class Search:
     stage1: Stage1
     filter: Filter | None
 
+    @property
+    def may_use_index(self) -> bool:
+        """Whether vectors are to be found, and not by comparing them all."""
+        return self.stage1.mode != "words" and not self.exact
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -62,8 +68,7 @@ class Rows:
         self, connection: sqlite3.Connection, folder: Path, meta: dict[str, str | int], words: Words
     ) -> None:
         count, vectors_name = int(meta["rows"]), str(meta["vectors"])
-        dead_rows = connection.execute("SELECT vector FROM dead").fetchall()
-        self.dead: NDArray[np.int64] = np.array(dead_rows, dtype=np.int64).reshape(-1)
+        self.dead = column(connection, "SELECT vector FROM dead")
         if not np.all((self.dead >= 0) & (self.dead < count)):
             raise ValueError(f"vectors are deleted that are none of the {count:,}")
         self.vectors: Matrix = map_rows(folder / vectors_name, count, vector_rows(int(meta["dimension"])))
@@ -110,7 +115,7 @@ class Rows:
         return nearest(
             self.vectors,
             asked.vector,
-            index=None if asked.exact else self.index,
+            index=self.index if asked.may_use_index else None,
             allowed=allowed,
             count=asked.limit if asked.stage1.mode == "vector" else asked.num_candidates,
             limit=asked.limit,

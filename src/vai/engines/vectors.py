@@ -11,7 +11,6 @@ from vai.arrays import Matrix, Vector
 from vai.engines.ranking import best_rows, rows_near_best
 from vai.engines.rowfiles import BLOCK
 
-
 PICKED = 256
 """Rows picked at a time: few enough to stay in the processor's cache until they are compared."""
 

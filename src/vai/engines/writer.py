@@ -7,7 +7,9 @@ instant leaves the last commit.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import wraps
 from itertools import takewhile
@@ -18,14 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vai.arrays import Matrix
-from vai.engines.database import connect_writer, contents_understood, failures_named, read_meta
+from vai.engines.database import column, connect_writer, contents_understood, failures_named, read_meta
 from vai.engines.fields import FieldsWriter
 from vai.engines.index import IndexFile
 from vai.engines.indexing import Covering, covering
 from vai.engines.layout import DATABASE, derived_files, generation_of, owners_name, vectors_name
 from vai.engines.migration import migrate
 from vai.engines.reader import SOURCE_BY_NAME, in_groups, source_state
-from vai.engines.rowfiles import BLOCK, OWNER_ROWS, RowAppender, map_rows, vector_rows
+from vai.engines.rowfiles import BLOCK, OWNER_ROWS, RowAppender, map_rows, sync_folder, vector_rows
 from vai.engines.words import WordsWriter
 from vai.types import Chunk, Claim, IndexProgress, Precision, SourceState, StoredDocument
 
@@ -49,12 +51,31 @@ def _named(
     return guarded
 
 
+def _undivided(
+    method: Callable[Concatenate[EmbeddedWriter, Parameters], Result],
+) -> Callable[Concatenate[EmbeddedWriter, Parameters], Result]:
+    """As `_named`, for a change of which a part must never be committed: if it is broken off, so is the session."""
+    named = _named(method)
+
+    @wraps(method)
+    def guarded(writer: EmbeddedWriter, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        writer.require_unbroken()
+        try:
+            return named(writer, *args, **kwargs)
+        except BaseException:
+            writer.break_off()
+            raise
+
+    return guarded
+
+
 class EmbeddedWriter:
     """See `vai.protocols.Writer`. The one who makes it holds the collection's lock."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._numbers: dict[str, int] = {}
+        self._broken = False
         self._database = connect_writer(folder / DATABASE)
         try:
             self._database.execute("CREATE TEMP TABLE current (document INTEGER PRIMARY KEY)")
@@ -66,12 +87,11 @@ class EmbeddedWriter:
                 self._generation = generation_of(str(meta["vectors"]))
             self._words = WordsWriter(self._database)
             self._fields = FieldsWriter(self._database)
-            self._fields = FieldsWriter(self._database)
+            self._remove_old_files()
             self._vectors, self._owners = self._appenders()
         except BaseException:
             self._database.close()
             raise
-        self._remove_old_files()
 
     def _appenders(self) -> tuple[RowAppender, RowAppender]:
         """For the vectors and the owners, behind the rows that there are."""
@@ -88,6 +108,17 @@ class EmbeddedWriter:
         self._vectors.close()
         self._owners.close()
         self._database.close()  # which rolls back
+
+    def require_unbroken(self) -> None:
+        """Raises RuntimeError if a change was broken off before."""
+        if self._broken:
+            raise RuntimeError("a change was broken off, and all that was not committed is forgotten")
+
+    def break_off(self) -> None:
+        """Forget what was not committed, and take no more."""
+        self._broken = True
+        with suppress(sqlite3.Error):
+            self._database.rollback()
 
     # ── looking up ──
 
@@ -129,13 +160,13 @@ class EmbeddedWriter:
 
     # ── changing ──
 
-    @_named
+    @_undivided
     def note_chunk_tokens(self, chunk_tokens: int) -> None:
         if read_meta(self._database)["chunk_tokens"] != chunk_tokens:
             self._begin()
             self._set_meta(chunk_tokens=chunk_tokens)
 
-    @_named
+    @_undivided
     def put(self, document: StoredDocument) -> None:
         self._begin()
         self.remove_document(document.id)
@@ -158,8 +189,12 @@ class EmbeddedWriter:
     def add(self, chunks: Sequence[Chunk], vectors: Matrix) -> None:
         if len(chunks) != len(vectors):
             raise ValueError(f"{len(chunks)} chunks cannot have {len(vectors)} vectors")
+        self._vectors.require_fitting(vectors)
+        self._append([self._document_number(chunk.document_id) for chunk in chunks], chunks, vectors)
+
+    @_undivided
+    def _append(self, documents: Sequence[int], chunks: Sequence[Chunk], vectors: Matrix) -> None:
         self._begin()
-        documents = [self._document_number(chunk.document_id) for chunk in chunks]
         self._vectors.append(vectors)
         self._owners.append(np.array(documents, dtype=np.uint32).reshape(-1, 1))
         self._words.add(self._rows, [chunk.passage for chunk in chunks])
@@ -184,7 +219,7 @@ class EmbeddedWriter:
         )
         self._rows += len(chunks)
 
-    @_named
+    @_undivided
     def keep(self, lines: Mapping[str, int | None]) -> None:
         self._begin()
         self._database.executemany(
@@ -198,7 +233,7 @@ class EmbeddedWriter:
             ({"line": line, "id": document_id} for document_id, line in lines.items() if line is not None),
         )
 
-    @_named
+    @_undivided
     def finish_source(self, state: SourceState) -> int:
         self._begin()
         number = self._source_number(state.name)
@@ -212,7 +247,7 @@ class EmbeddedWriter:
         self.note_source(state)
         return len(gone)
 
-    @_named
+    @_undivided
     def note_source(self, state: SourceState) -> None:
         self._begin()
         stamp = state.stamp
@@ -230,7 +265,7 @@ class EmbeddedWriter:
             ),
         )
 
-    @_named
+    @_undivided
     def remove_source(self, name: str) -> int:
         self._begin()
         documents = self._database.execute(
@@ -241,7 +276,7 @@ class EmbeddedWriter:
         self._database.execute("DELETE FROM sources WHERE name = ?", (name,))
         return len(documents)
 
-    @_named
+    @_undivided
     def remove_document(self, document_id: str) -> None:
         self._begin()
         stored = self._database.execute(
@@ -257,7 +292,7 @@ class EmbeddedWriter:
         self._database.execute("DELETE FROM current WHERE document = ?", (number,))
         self._numbers.pop(document_id, None)
 
-    @_named
+    @_undivided
     def commit(self) -> None:
         if not self._database.in_transaction:
             return
@@ -276,7 +311,7 @@ class EmbeddedWriter:
     @_named
     def settle(self, progress: Callable[[IndexProgress], None] | None = None) -> None:
         self.compact()
-        if not self._database.in_transaction:
+        if not self._has_changes():
             self._record_index(self._covering().brought_up_to_date(progress))
 
     @_named
@@ -287,8 +322,22 @@ class EmbeddedWriter:
         self._record_index(self._covering().built(precision, progress))
 
     def _covering(self) -> Covering:
-        return covering(self._database, self.folder, read_meta(self._database))
+        """Of what is committed."""
+        meta = read_meta(self._database)
+        return covering(
+            self.folder,
+            meta,
+            map_rows(self.folder / str(meta["vectors"]), int(meta["rows"]), vector_rows(self._dimension)),
+            self._live_rows(),
+        )
 
+    def _live_rows(self) -> NDArray[np.int64]:
+        """Of those that are committed, in order."""
+        live = np.ones(self._rows, dtype=np.bool_)
+        live[column(self._database, "SELECT vector FROM dead")] = False
+        return np.flatnonzero(live)
+
+    @_undivided
     def _record_index(self, index: IndexFile | None) -> None:
         """Make an index the one that readers open."""
         described = json.dumps(index.to_json()) if index else ""
@@ -306,15 +355,20 @@ class EmbeddedWriter:
 
         Nothing happens where something was not committed: it is to be forgotten.
         """
-        if self._database.in_transaction:
+        if self._has_changes():
             return
         (dead,) = self._database.execute("SELECT count(*) FROM dead").fetchone()
-        if dead < COMPACT_FROM or dead < self._rows - dead:
-            return
+        if dead >= COMPACT_FROM and dead >= self._rows - dead:
+            self._give_up_dead_rows()
+
+    def _has_changes(self) -> bool:
+        """Whether there are some that were not committed, also such as never will be."""
+        return self._broken or self._database.in_transaction
+
+    @_undivided
+    def _give_up_dead_rows(self) -> None:
         self._begin()
-        live = np.array(
-            self._database.execute("SELECT vector FROM chunks ORDER BY vector").fetchall(), dtype=np.int64
-        ).reshape(-1)
+        live = self._live_rows()
         numbers = _numbers_after(live, self._rows)
         self._move_rows(live)
         self._words.rewrite(numbers)
@@ -348,6 +402,7 @@ class EmbeddedWriter:
                     if start + position != row
                 ),
             )
+        sync_folder(self.folder)
 
     # ── inside ──
 

@@ -19,6 +19,7 @@ from vai.arrays import Matrix
 from vai.documents import ReadOptions, find_sources, source_name
 from vai.errors import DuplicateId, Interrupted, RemoteFailure
 from vai.ingest.plan import Plan
+from vai.ingest.remarks import remarks
 from vai.ingest.steps import Add, Step, Tally, batches
 from vai.ingest.storing import Storing
 from vai.protocols import Embedder, Engine, Writer
@@ -61,21 +62,24 @@ def ingest(
         named = {source_name(path, root) for path in paths if not path.is_dir()}
         plan = Plan(writer, embedder, read_options, chunk_tokens, tally, named)
         storing = Storing(writer, embedder, root, tally, progress)
+        committing = storing.committing
         try:
             for steps, vectors in _embedded(batches(plan.steps(sources)), embedder):
                 storing.store(steps, vectors)
             for folder in paths:
                 if folder.is_dir():
-                    tally.removed += _remove_gone(folder, root, writer, plan)
-            storing.commit_whole_documents()
-            writer.settle(index_progress)
+                    with committing.undivided():
+                        tally.removed += _remove_gone(folder, root, writer, plan)
+            committing.commit()
+            with committing.undivided():
+                writer.settle(index_progress)
         except (DuplicateId, RemoteFailure):
-            storing.commit_whole_documents()
+            committing.commit()
             raise
         except KeyboardInterrupt as interruption:
-            storing.commit_whole_documents()
+            committing.commit()
             raise Interrupted(
-                f"stopped; new or changed documents that are stored: {storing.stored:,}",
+                f"stopped; new or changed documents that are stored: {committing.stored:,}",
                 hint="run the same command again to do the rest",
             ) from interruption
     return IngestReport(
@@ -120,7 +124,7 @@ def _remove_gone(folder: Path, root: Path, writer: Writer, plan: Plan) -> int:
 
 
 def _warnings(tally: Tally, embedder: Embedder) -> tuple[str, ...]:
-    warnings = []
+    warnings = remarks(tally, embedder.name)
     if tally.foreign:
         warnings.append(
             f"documents that do not look like a language that {embedder.name} was trained for "

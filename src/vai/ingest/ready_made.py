@@ -19,13 +19,13 @@ import numpy as np
 from vai.documents import ReadOptions
 from vai.errors import CollectionNotFound, DuplicateId, Interrupted
 from vai.ingest.claims import Claims
+from vai.ingest.committing import Committing
 from vai.ingest.entries import Entries, Entry, batches
 from vai.ingest.imported import WITH_COMPLAINTS, is_same, state_now
 from vai.ingest.steps import Tally
-from vai.ingest.storing import COMMIT_SECONDS
 from vai.ingest.vector_files import VectorFile, faults_named
 from vai.protocols import Engine, Writer
-from vai.types import Claim, IndexProgress, IngestProgress, IngestReport, Provenance, SourceState
+from vai.types import Claim, IndexProgress, IngestProgress, IngestReport, Provenance, Skipped, SourceState
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +69,16 @@ def import_ready_made(
         try:
             for job in jobs:
                 importing.do(job)
-            importing.commit()
-            writer.settle(index_progress)
+            importing.committing.commit()
+            with importing.committing.undivided():
+                writer.settle(index_progress)
         except DuplicateId:
-            importing.commit()
+            importing.committing.commit()
             raise
         except KeyboardInterrupt as interruption:
-            importing.commit()
+            importing.committing.commit()
             raise Interrupted(
-                f"stopped; new or changed documents that are stored: {importing.stored:,}",
+                f"stopped; new or changed documents that are stored: {importing.committing.stored:,}",
                 hint="run the same command again to do the rest",
             ) from interruption
     tally = importing.tally
@@ -123,7 +124,7 @@ def _looked_at(
 
 
 class _Importing:
-    """Carries jobs out, and commits now and then; `stored` counts documents, new or changed, that are committed."""
+    """Carries jobs out, and commits now and then."""
 
     def __init__(
         self,
@@ -138,10 +139,8 @@ class _Importing:
         self._options = options
         self._progress = progress
         self._claims = Claims(writer, root)
-        self._committed = time.monotonic()
-        self._whole = True
         self.tally = Tally()
-        self.stored = 0
+        self.committing = Committing(writer, self.tally)
 
     def do(self, job: _Job) -> None:
         """Store what one file holds, unless it is what was stored already."""
@@ -150,18 +149,12 @@ class _Importing:
         if is_same(job.known, job.state):
             tally.unchanged += self._writer.document_count(source.name)
             if job.known != job.state:
-                self._writer.note_source(job.state)
+                with self.committing.undivided():
+                    self._writer.note_source(job.state)
         else:
             self._store(job)
         tally.bytes += source.stamp.size
         self._report(source.name, 0)
-
-    def commit(self) -> None:
-        """Commit, unless that would make half a document visible."""
-        if self._whole:
-            self._writer.commit()
-            self._committed = time.monotonic()
-            self.stored = self.tally.added + self.tally.changed
 
     def _store(self, job: _Job) -> None:
         name, size = job.file.source.name, job.file.source.stamp.size
@@ -171,15 +164,19 @@ class _Importing:
             self._store_batch(batch)
             done += sum(len(entry.chunks) for entry in batch)
             self._report(name, size * done // max(job.rows, done))
-            if time.monotonic() - self._committed > COMMIT_SECONDS:
-                self.commit()
+            self.committing.commit_if_due()
         self.tally.skipped += entries.skipped
-        if done:
+        with self.committing.undivided():
+            self._finish(job, entries.skipped, empty=not done)
+
+    def _finish(self, job: _Job, skipped: Sequence[Skipped], *, empty: bool) -> None:
+        """Forget what the file does not hold any more, and remember the file."""
+        if not empty:
             # A source that there was something to complain of is read again next time, so that it is named again.
-            recipe = job.state.recipe + (WITH_COMPLAINTS if entries.skipped else "")
+            recipe = job.state.recipe + (WITH_COMPLAINTS if skipped else "")
             self.tally.removed += self._writer.finish_source(replace(job.state, recipe=recipe))
-        elif not any(skipped.kept for skipped in entries.skipped):
-            self.tally.removed += self._writer.remove_source(name)
+        elif not any(one.kept for one in skipped):
+            self.tally.removed += self._writer.remove_source(job.state.name)
 
     def _store_batch(self, batch: Sequence[Entry]) -> None:
         """Store some documents, of which those that are stored already are only said to be there still.
@@ -203,10 +200,9 @@ class _Importing:
                     self.tally.added += not known
                 claims[document.id] = Claim(document.source, document.digest, current=True)
         finally:
-            self._whole = False
-            self._keep(kept)
-            self._put(new)
-            self._whole = True
+            with self.committing.undivided():
+                self._keep(kept)
+                self._put(new)
 
     def _keep(self, lines: dict[str, int | None]) -> None:
         if lines:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vai.arrays import Matrix
 from vai.ingest.claims import Claims
+from vai.ingest.committing import Committing
 from vai.ingest.steps import Add, Finish, Forget, Keep, Leave, Note, Put, Step, Tally
 from vai.protocols import Embedder, Writer
 from vai.types import Chunk, IngestProgress, StoredDocument
 
-COMMIT_SECONDS = 2.0
-
 
 class Storing:
-    """Carries steps out and commits now and then, always between two documents.
-
-    `stored` counts the documents, new or changed, that are committed.
-    """
+    """Carries steps out and commits now and then, always between two documents."""
 
     def __init__(
         self,
@@ -34,10 +29,8 @@ class Storing:
         self._claims = Claims(writer, root)
         self._tally = tally
         self._progress = progress
-        self._whole = True
-        self._committed = time.monotonic()
         self._furthest = 0
-        self.stored = 0
+        self.committing = Committing(writer, tally)
 
     def store(self, steps: Sequence[Step], vectors: Matrix) -> None:
         """Carry out steps; `vectors` float32 [n, d] are those of their chunks, in order.
@@ -45,11 +38,11 @@ class Storing:
         Raises:
             DuplicateId: two sources claim one document id; the steps before are carried out.
         """
-        row = 0
+        row, committing = 0, self.committing
         for step in steps:
-            between_documents = self._whole
+            between_documents = committing.whole
             known = isinstance(step, Put | Keep) and self._is_known(step.document, step.line)
-            self._whole = False
+            committing.whole = False
             match step:
                 case Put(document):
                     self._writer.put(document)
@@ -73,16 +66,8 @@ class Storing:
                 case Leave(name, size):
                     self._tally.bytes, self._tally.bytes_within = self._tally.bytes + size, 0
                     self._report(name)
-            self._whole = between_documents
-        if time.monotonic() - self._committed > COMMIT_SECONDS:
-            self.commit_whole_documents()
-
-    def commit_whole_documents(self) -> None:
-        """Commit, unless that would make half a document visible."""
-        if self._whole:
-            self._writer.commit()
-            self._committed = time.monotonic()
-            self.stored = self._tally.added + self._tally.changed
+            committing.whole = between_documents
+        committing.commit_if_due()
 
     def _count(self, chunks: Sequence[Chunk]) -> None:
         self._tally.chunks += len(chunks)
