@@ -19,6 +19,7 @@ from engine_samples import (
     put,
     store_documents,
 )
+from vai.engines import rowswriter
 from vai.engines import writer as embedded_writer
 from vai.engines.embedded import EmbeddedEngine
 
@@ -30,7 +31,7 @@ ROW = 16
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten deleted vectors are worth compacting, and few are copied at a time."""
     monkeypatch.setattr(embedded_writer, "COMPACT_FROM", 10)
-    monkeypatch.setattr(embedded_writer, "BLOCK", 3)
+    monkeypatch.setattr(rowswriter, "BLOCK", 3)
 
 
 def remove(engine: EmbeddedEngine, ids: list[str]) -> None:

@@ -123,7 +123,7 @@ INSTANTS: dict[str, tuple[type, str]] = {
     "before the vectors are written": (RowAppender, "append"),
     "before the vectors are synced": (RowAppender, "sync"),
     "before the counters are set": (EmbeddedWriter, "_set_meta"),
-    "before the old files are removed": (EmbeddedWriter, "_remove_old_files"),
+    "before the old files are removed": (EmbeddedWriter, "_remove_files_but"),
 }
 
 

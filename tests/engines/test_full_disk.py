@@ -21,6 +21,7 @@ from engine_samples import (
     store_documents,
 )
 from machine import largest_file
+from vai.engines import rowswriter
 from vai.engines import writer as embedded_writer
 from vai.engines.database import connect_writer
 from vai.engines.embedded import EmbeddedEngine
@@ -103,7 +104,7 @@ def test_no_room_for_compacting(engine: EmbeddedEngine, store: Path, monkeypatch
     """The write was committed before; the store is whole, and compacted by the next one."""
     write(engine, vectors=400, text="")
     monkeypatch.setattr(embedded_writer, "COMPACT_FROM", 100)
-    monkeypatch.setattr(embedded_writer, "BLOCK", 10)
+    monkeypatch.setattr(rowswriter, "BLOCK", 10)
     with (
         ExitStack() as limits,
         pytest.raises(StoreFull, match="no room is left"),

@@ -27,7 +27,7 @@ from vai.engines.indexing import Covering, covering
 from vai.engines.layout import DATABASE, derived_files, generation_of, owners_name, vectors_name
 from vai.engines.migration import migrate
 from vai.engines.reader import SOURCE_BY_NAME, in_groups, source_state
-from vai.engines.rowfiles import BLOCK, OWNER_ROWS, RowAppender, map_rows, sync_folder, vector_rows
+from vai.engines.rowswriter import RowsWriter
 from vai.engines.words import WordsWriter
 from vai.types import Chunk, Claim, IndexProgress, Precision, SourceState, StoredDocument
 
@@ -82,31 +82,20 @@ class EmbeddedWriter:
             with contents_understood(folder):
                 migrate(self._database, folder)
                 meta = read_meta(self._database)
-                self._dimension = int(meta["dimension"])
-                self._rows = self._committed_rows = int(meta["rows"])
-                self._generation = generation_of(str(meta["vectors"]))
+                generation, count = generation_of(str(meta["vectors"])), int(meta["rows"])
+                dimension = int(meta["dimension"])
             self._words = WordsWriter(self._database)
             self._fields = FieldsWriter(self._database)
-            self._remove_old_files()
-            self._vectors, self._owners = self._appenders()
+            self._remove_files_but(generation)
+            self._rows = RowsWriter(folder, generation, count, dimension)
+            self._committed_rows = count
         except BaseException:
             self._database.close()
             raise
 
-    def _appenders(self) -> tuple[RowAppender, RowAppender]:
-        """For the vectors and the owners, behind the rows that there are."""
-        folder, generation = self.folder, self._generation
-        vectors = RowAppender(folder / vectors_name(generation), self._rows, vector_rows(self._dimension))
-        try:
-            return vectors, RowAppender(folder / owners_name(generation), self._rows, OWNER_ROWS)
-        except BaseException:
-            vectors.close()
-            raise
-
     def close(self) -> None:
         """Forget what was not committed and let go of the files."""
-        self._vectors.close()
-        self._owners.close()
+        self._rows.close()
         self._database.close()  # which rolls back
 
     def require_unbroken(self) -> None:
@@ -189,20 +178,20 @@ class EmbeddedWriter:
     def add(self, chunks: Sequence[Chunk], vectors: Matrix) -> None:
         if len(chunks) != len(vectors):
             raise ValueError(f"{len(chunks)} chunks cannot have {len(vectors)} vectors")
-        self._vectors.require_fitting(vectors)
+        self._rows.require_fitting(vectors)
         self._append([self._document_number(chunk.document_id) for chunk in chunks], chunks, vectors)
 
     @_undivided
     def _append(self, documents: Sequence[int], chunks: Sequence[Chunk], vectors: Matrix) -> None:
         self._begin()
-        self._vectors.append(vectors)
-        self._owners.append(np.array(documents, dtype=np.uint32).reshape(-1, 1))
-        self._words.add(self._rows, [chunk.passage for chunk in chunks])
+        first = self._rows.count
+        self._rows.append(vectors, documents)
+        self._words.add(first, [chunk.passage for chunk in chunks])
         self._database.executemany(
             "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
-                    self._rows + position,
+                    first + position,
                     document,
                     chunk.ordinal,
                     chunk.text,
@@ -217,7 +206,6 @@ class EmbeddedWriter:
                 for position, (document, chunk) in enumerate(zip(documents, chunks, strict=True))
             ),
         )
-        self._rows += len(chunks)
 
     @_undivided
     def keep(self, lines: Mapping[str, int | None]) -> None:
@@ -296,14 +284,13 @@ class EmbeddedWriter:
     def commit(self) -> None:
         if not self._database.in_transaction:
             return
-        if self._rows > self._committed_rows:
-            self._vectors.sync()
-            self._owners.sync()
+        if self._rows.count > self._committed_rows:
+            self._rows.sync()
         self._words.flush()
         self._fields.flush()
-        self._set_meta(rows=self._rows, vectors=vectors_name(self._generation))
+        self._set_meta(rows=self._rows.count, vectors=vectors_name(self._rows.generation))
         self._database.execute("COMMIT")
-        self._committed_rows = self._rows
+        self._committed_rows = self._rows.count
         self._numbers.clear()
 
     # ── what is put off ──
@@ -323,17 +310,11 @@ class EmbeddedWriter:
 
     def _covering(self) -> Covering:
         """Of what is committed."""
-        meta = read_meta(self._database)
-        return covering(
-            self.folder,
-            meta,
-            map_rows(self.folder / str(meta["vectors"]), int(meta["rows"]), vector_rows(self._dimension)),
-            self._live_rows(),
-        )
+        return covering(self.folder, read_meta(self._database), self._rows.vectors(), self._live_rows())
 
     def _live_rows(self) -> NDArray[np.int64]:
         """Of those that are committed, in order."""
-        live = np.ones(self._rows, dtype=np.bool_)
+        live = np.ones(self._rows.count, dtype=np.bool_)
         live[column(self._database, "SELECT vector FROM dead")] = False
         return np.flatnonzero(live)
 
@@ -347,7 +328,7 @@ class EmbeddedWriter:
         self._database.execute("UPDATE meta SET value = ? WHERE key = 'index'", (described,))
         self._database.execute("UPDATE meta SET value = value + 1 WHERE key = 'changes'")
         self._database.execute("COMMIT")
-        self._remove_old_files()
+        self._remove_files_but(self._rows.generation)
 
     @_named
     def compact(self) -> None:
@@ -358,7 +339,7 @@ class EmbeddedWriter:
         if self._has_changes():
             return
         (dead,) = self._database.execute("SELECT count(*) FROM dead").fetchone()
-        if dead >= COMPACT_FROM and dead >= self._rows - dead:
+        if dead >= COMPACT_FROM and dead >= self._rows.count - dead:
             self._give_up_dead_rows()
 
     def _has_changes(self) -> bool:
@@ -369,40 +350,19 @@ class EmbeddedWriter:
     def _give_up_dead_rows(self) -> None:
         self._begin()
         live = self._live_rows()
-        numbers = _numbers_after(live, self._rows)
-        self._move_rows(live)
+        numbers = _numbers_after(live, self._rows.count)
+        self._rows = self._rows.copied(live)
+        # Ascending and never above the old number, so a row never meets one that is still to move.
+        self._database.executemany(
+            "UPDATE chunks SET vector = ? WHERE vector = ?",
+            ((new, int(old)) for new, old in enumerate(live) if new != old),
+        )
         self._words.rewrite(numbers)
         self._database.execute("DELETE FROM dead")
         self._set_meta(index="")  # it speaks of the old rows
-        self._rows, self._committed_rows = int(live.size), -1
+        self._committed_rows = -1
         self.commit()
-        self._remove_old_files()
-
-    def _move_rows(self, live: NDArray[np.int64]) -> None:
-        """Write the live rows into the files of a new generation, in order."""
-        vectors = map_rows(
-            self.folder / vectors_name(self._generation), self._rows, vector_rows(self._dimension)
-        )
-        owners = map_rows(self.folder / owners_name(self._generation), self._rows, OWNER_ROWS)
-        self._vectors.close()
-        self._owners.close()
-        self._generation += 1
-        self._rows = 0
-        self._vectors, self._owners = self._appenders()
-        for start in range(0, live.size, BLOCK):
-            rows = live[start : start + BLOCK]
-            self._vectors.append(vectors[rows])
-            self._owners.append(owners[rows])
-            # Ascending and never above the old number, so a row never meets one that is still to move.
-            self._database.executemany(
-                "UPDATE chunks SET vector = ? WHERE vector = ?",
-                (
-                    (start + position, int(row))
-                    for position, row in enumerate(rows)
-                    if start + position != row
-                ),
-            )
-        sync_folder(self.folder)
+        self._remove_files_but(self._rows.generation)
 
     # ── inside ──
 
@@ -435,12 +395,12 @@ class EmbeddedWriter:
         self._database.execute("UPDATE meta SET value = ? WHERE key = 'updated'", (updated,))
         self._database.execute("UPDATE meta SET value = value + 1 WHERE key = 'changes'")
 
-    def _remove_old_files(self) -> None:
+    def _remove_files_but(self, generation: int) -> None:
         """Remove files of other generations, and indexes that are not in use."""
         index = str(read_meta(self._database)["index"])
         in_use = {
-            vectors_name(self._generation),
-            owners_name(self._generation),
+            vectors_name(generation),
+            owners_name(generation),
             *([json.loads(index)["name"]] if index else []),
         }
         for path in derived_files(self.folder):
