@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from engine_samples import document, state
+from machine import Unprivileged
 from ready_made_samples import DIMENSION, MADE_BY, directions, ids, imported, stored
 from vai.arrays import Matrix
 from vai.engines.exact import ExactEngine
@@ -22,6 +23,7 @@ from vai.errors import CollectionNotFound, InvalidSettings, MissingPart, PathNot
 from vai.exporting import export, table
 from vai.exporting.arrays import ArrayWriter
 from vai.exporting.lines import LineWriter
+from vai.exporting.targets import NewFile
 from vai.filter_syntax import parse_filters
 from vai.protocols import Engine
 from vai.types import Chunk, Found, Json, Stage1
@@ -350,3 +352,12 @@ def test_a_copy_of_a_copy_is_written_the_same_but_for_the_files_it_came_from(tmp
     assert [{**line, **here} for line in lines(tmp_path / "two.jsonl")] == [
         {**line, **here} for line in lines(tmp_path / "one" / "x.jsonl")
     ]
+
+
+def test_where_nothing_can_be_written_the_file_that_was_meant_is_named(unprivileged: Unprivileged) -> None:
+    path = unprivileged.folder / "x.jsonl"
+    with (
+        unprivileged.acting(),
+        pytest.raises(InvalidSettings, match=r"x\.jsonl` cannot be written: permission denied"),
+    ):
+        NewFile(path, force=False)

@@ -247,11 +247,18 @@ def test_other_arrays_are_refused_and_nothing_in_them_is_run(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\x93NUMPY\x01\x00", b"PK\x03\x04 an archive", b"not at all " * 20], ids=repr
+    ("content", "fault"),
+    [
+        (b"", "is empty"),
+        (b"\x93NUMPY\x01\x00", "is not a NumPy file of vectors that can be read"),
+        (b"PK\x03\x04 an archive", "is an archive, as `numpy.savez` writes it"),
+        (b"not at all " * 20, "is not a NumPy file$"),
+    ],
+    ids=["nothing", "a beginning", "an archive", "something else"],
 )
-def test_what_is_no_numpy_file_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_numpy_file_is_refused(tmp_path: Path, content: bytes, fault: str) -> None:
     (tmp_path / "x.npy").write_bytes(content)
-    with pytest.raises(InvalidSettings, match="is not a NumPy file of vectors"):
+    with pytest.raises(InvalidSettings, match=fault):
         imported(ExactEngine(), write_lines(tmp_path / "x.jsonl", records(1)), vectors=tmp_path / "x.npy")
 
 
@@ -528,7 +535,7 @@ def test_another_column_of_lists_has_to_be_named(engine: Engine, tmp_path: Path)
 
 WRONG_LISTS = {
     "none": (None, "has no vector in row 3"),
-    "a shorter one": ([1.0], "has a vector of 1 numbers, and others have 8 in row 3"),
+    "a shorter one": ([1.0], "has a vector of length 1 in row 3 .from 1., where others have 8"),
     "a hole in one": ([None] * DIMENSION, "the vector in row 3 .from 1. of `x.parquet` is not finite"),
     "only zeros": ([0.0] * DIMENSION, "the vector in row 3 .from 1. of `x.parquet` is all zeros"),
 }
@@ -633,7 +640,8 @@ def test_files_named_without_vectors_are_embedded_again(tmp_path: Path, pair: tu
 REFUSED: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "both places": (["x.jsonl"], {"vectors": "x.npy", "vector_field": "v"}, "contradict each other"),
     "two files for one array": (["x.jsonl", "x.jsonl"], {"vectors": "x.npy"}, "2 paths are named"),
-    "a folder": (["."], {"vectors": "x.npy"}, "is no file of records"),
+    "a folder": (["."], {"vectors": "x.npy"}, "`.` is a folder, and vectors belong to the records of a file"),
+    "a folder of vectors": (["x.jsonl"], {"vectors": "."}, "`.` is a folder, and --vectors names a file"),
     "a text": (["a.md"], {"vectors": "x.npy"}, "is no file of records"),
     "a key": ([".env"], {"vectors": "x.npy"}, "may hold secrets"),
     "chunking": (["x.jsonl"], {"vectors": "x.npy", "chunk_tokens": 100}, "has no meaning for ready-made"),

@@ -53,6 +53,13 @@ def left(engine: Engine) -> set[str]:
     return set(engine.documents("default"))
 
 
+def test_what_is_no_text_names_nothing(filled: Engine) -> None:
+    """As an argument that is not UTF-8."""
+    assert removed(filled, ids=["r1", "r\udcff"]).unknown == ("r\udcff",)
+    assert removed(filled, paths=[Path("/nowhere/docs/\udcff.md")]).unknown == ("docs/\udcff.md",)
+    assert left(filled) == ALL - {"r1"}
+
+
 ALL = {"docs/a.md", "docs/deep/b.md", "docs.md", "r1", "r2", "/elsewhere/c.md"}
 PATHS = {
     "a file": ("docs/a.md", {"docs/a.md"}),

@@ -6,21 +6,23 @@ import os
 import platform
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from vai.collection import Collection, list_collections
+from vai.collection import Collection, survey_collections
 from vai.errors import StoreNotFound, VaiError
 from vai.models.catalog import bundled_manifests, core_count, open_embedder, open_reranker
 from vai.models.manifest import Manifest, damaged_files
 from vai.settings import Settings, load_settings
-from vai.types import CollectionInfo
+from vai.types import CollectionInfo, Freshness, IndexInfo
 
 TOLERANCE = 0.02
 """Relative; processors differ in the last bits, a wrong instruction set or a damaged file by far more."""
 LOW_DISK = 500_000_000
+MENDED_BY = "`vai index`"
+"""What a fault names that is one of the index alone; a collection need not be made again for it."""
 
 State = Literal["fine", "note", "fault"]
 
@@ -60,20 +62,7 @@ def _python() -> Iterator[Finding]:
 
 
 def _sqlite() -> Iterator[Finding]:
-    connection = sqlite3.connect(":memory:")
-    try:
-        options = {name for (name,) in connection.execute("PRAGMA compile_options")}
-    finally:
-        connection.close()
-    if "ENABLE_FTS5" in options:
-        yield Finding("sqlite", "fine", f"{sqlite3.sqlite_version} with full-text search")
-    else:
-        yield Finding(
-            "sqlite",
-            "note",
-            f"{sqlite3.sqlite_version} without full-text search (FTS5)",
-            hint="searching by words will need a Python whose SQLite has it",
-        )
+    yield Finding("sqlite", "fine", sqlite3.sqlite_version)
 
 
 def _models() -> Iterator[Finding]:
@@ -160,19 +149,21 @@ def _settings(store: Path) -> Iterator[Finding]:
 
 def _store(store: Path, *, verify: bool) -> Iterator[Finding]:
     try:
-        collections = list_collections(store)
+        whole, damaged = survey_collections(store)
     except StoreNotFound:
         yield Finding("store", "note", f"none at {store} yet", hint="`vai ingest PATH` makes one")
         return
     except VaiError as error:
         yield Finding("store", "fault", error.message, hint=error.hint)
         return
-    yield _room(store, len(collections))
-    for info in collections:
+    yield _room(store, len(whole) + len(damaged))
+    for info in whole:
         try:
-            yield _collection(store, info, verify=verify)
+            yield from _collection(store, info, verify=verify)
         except VaiError as error:
             yield Finding(f"collection {info.name}", "fault", error.message, hint=error.hint)
+    for item in damaged:
+        yield Finding(f"collection {item.name}", "fault", item.fault, hint=item.hint)
 
 
 def _room(store: Path, collections: int) -> Finding:
@@ -186,12 +177,21 @@ def _room(store: Path, collections: int) -> Finding:
     return Finding("store", "fine", held)
 
 
-def _collection(store: Path, info: CollectionInfo, *, verify: bool) -> Finding:
-    """Whether a collection is whole, if that is to be verified, and up to date."""
-    about = f"collection {info.name}"
+def _collection(store: Path, info: CollectionInfo, *, verify: bool) -> Iterator[Finding]:
+    """Whether a collection is whole, if that is to be verified, and up to date; and how its index is."""
     with Collection.open(store, info.name, create=False, settings=Settings()) as collection:
         fresh = collection.freshness()
         faults = collection.check() if verify else ()
+        index = collection.index()
+    of_index = [fault for fault in faults if MENDED_BY in fault]
+    yield _contents(store, info, fresh, [fault for fault in faults if fault not in of_index], verify=verify)
+    yield from _index(index, of_index)
+
+
+def _contents(
+    store: Path, info: CollectionInfo, fresh: Freshness, faults: Sequence[str], *, verify: bool
+) -> Finding:
+    about = f"collection {info.name}"
     if faults:
         return Finding(
             about,
@@ -209,3 +209,19 @@ def _collection(store: Path, info: CollectionInfo, *, verify: bool) -> Finding:
             hint="`vai ingest PATH` brings it up to date",
         )
     return Finding(about, "fine", chunks)
+
+
+def _index(index: IndexInfo, faults: Sequence[str]) -> Iterator[Finding]:
+    """The index of a collection, if there is one or should be. It is derived: what is wrong with it loses nothing."""
+    about = f"index of {index.collection}"
+    hint = f"`vai index --collection {index.collection}` builds a new one; the next ingest does too"
+    if faults or index.state == "damaged":
+        message = (
+            "; ".join(fault.partition(f": {MENDED_BY}")[0] for fault in faults) or "it is gone or damaged"
+        )
+        yield Finding(about, "fault", f"{message}; every vector is compared instead", hint=hint)
+    elif index.state == "missing":
+        yield Finding(about, "note", "there is none yet; every vector is compared instead", hint=hint)
+    elif index.state == "fresh":
+        beside = f", {index.unindexed:,} beside it" if index.unindexed else ""
+        yield Finding(about, "fine", f"{index.precision}, {index.covered:,} chunks{beside}")

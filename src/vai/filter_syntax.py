@@ -21,6 +21,7 @@ from vai.filters import (
     Scalar,
     Some,
     comparable,
+    is_text,
     nearest,
 )
 from vai.types import Json
@@ -283,7 +284,7 @@ def field_named(name: str) -> tuple[str, bool]:
         InvalidSettings: it is no name.
     """
     field = name.removeprefix(METADATA_PREFIX)
-    if not field or not _is_text(field):
+    if not field or not is_text(field):
         raise InvalidSettings(
             f"the filter has a condition on {_shown(name)}, which is no name of a field", hint=_EXAMPLE
         )
@@ -314,7 +315,7 @@ def _condition(name: str, wanted: Operator, value: Json) -> Condition:
 
 
 def _glob(value: Json) -> str:
-    if not isinstance(value, str) or not _is_text(value):
+    if not isinstance(value, str) or not is_text(value):
         raise InvalidSettings(f"a pattern is a text, and {_shown(value)} is none", hint='such as "docs/*.md"')
     if len(value) > LONGEST_GLOB:
         raise InvalidSettings(f"a pattern of {len(value):,} characters is longer than {LONGEST_GLOB:,}")
@@ -326,7 +327,7 @@ def _scalar(built_in: str, name: str, value: Json) -> Scalar:
     match value:
         case float() if not math.isfinite(value):
             raise InvalidSettings(f"`{name}` is compared with {value}, which is no number")
-        case str() if not _is_text(value):
+        case str() if not is_text(value):
             raise InvalidSettings(f"`{name}` is compared with {_shown(value)}, which is not text in Unicode")
         case str() if built_in == "type":
             return value.lower().removeprefix(".")
@@ -348,11 +349,6 @@ def _scalar(built_in: str, name: str, value: Json) -> Scalar:
             raise InvalidSettings(
                 f"`{name}` is compared with {_shown(value)}, which is no text, number, true, false or null"
             )
-
-
-def _is_text(value: str) -> bool:
-    """Whether it is Unicode: a command line's arguments may hold bytes that are not."""
-    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _every(filters: Sequence[Filter]) -> Filter:

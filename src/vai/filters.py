@@ -237,6 +237,11 @@ def _is_scalar(value: object) -> bool:
     return value is None or isinstance(value, bool | int | float | str)
 
 
+def is_text(value: str) -> bool:
+    """Whether it is Unicode, as all that is stored: a command line's arguments may hold bytes that are not."""
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+
+
 # ── meaning ──────────────────────────────────────────────────────────────────────────────────────
 
 ORDERED: tuple[Kind, ...] = ("number", "text")

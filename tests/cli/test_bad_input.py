@@ -36,6 +36,9 @@ def test_an_empty_query_on_standard_input(store: Path) -> None:
 
 def test_no_query_at_all(store: Path) -> None:
     assert "no question was asked: give TEXT, `-` or --batch FILE" in complaint(vai("query"), 2)
+    assert "hint: a TEXT that begins with a dash needs `--` before it" in complaint(
+        vai("query", "--no-rerank"), 2
+    )
 
 
 @pytest.mark.parametrize("megabyte", [b"word " * 200_000, "é".encode() * 500_000, b"\xff" * 1_000_000])

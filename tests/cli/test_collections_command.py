@@ -63,6 +63,15 @@ def test_one_is_removed_and_the_files_stay(project: Path, fruit: Path) -> None:
     assert (project / "other" / "pears.txt").exists()
 
 
+def test_that_one_was_removed_is_said(fruit: Path) -> None:
+    answer = vai("collections", "--drop", "fruit", "--yes")
+    assert (answer.stderr, "fruit" in answer.stdout) == ("`fruit` was removed\n", False)
+
+
+def test_what_is_not_there_is_said_before_anybody_is_asked(fruit: Path) -> None:
+    assert "there is no collection `nuts`" in complaint(vai("collections", "--drop", "nuts"), 3)
+
+
 def test_where_nobody_can_be_asked_a_yes_is_needed(fruit: Path) -> None:
     assert "no terminal to ask on" in complaint(vai("collections", "--drop", "fruit"), 2)
     assert names() == ["default", "fruit"]

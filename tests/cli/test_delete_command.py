@@ -45,6 +45,25 @@ def test_where_nobody_can_be_asked_a_yes_is_needed(store: Path) -> None:
     assert sources() == before - {"scaling.md"}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "nothing was said of what to delete"),
+        (["docs", "--id", "a"], "together could mean all of both"),
+        (["--filter", "kind"], "has no operator"),
+    ],
+    ids=["nothing", "two ways", "no filter"],
+)
+def test_wrong_use_is_told_before_a_yes_is_asked_for(store: Path, arguments: list[str], message: str) -> None:
+    assert message in complaint(delete(*arguments), 2)
+
+
+def test_where_there_is_nothing_to_delete_nobody_is_asked(store: Path) -> None:
+    said = delete("nobody")
+    assert (said.exit_code, said.stdout) == (1, "nothing to delete in `default`\n")
+    assert said.stderr == "nothing is stored of `nobody`; if that is the id of a document: `--id nobody`\n"
+
+
 @pytest.mark.parametrize(("answer", "exit_code"), [("y", 0), ("n", 1), ("", 1)], ids=["yes", "no", "neither"])
 def test_on_a_terminal_it_asks(store: Path, answer: str, exit_code: int) -> None:
     before = sources()

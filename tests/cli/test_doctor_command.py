@@ -77,10 +77,37 @@ def test_a_damaged_vector_is_found_by_check_alone(
 
 
 def test_a_store_that_cannot_be_read_is_a_fault(project: Path, store: Path, trusting: None) -> None:
-    with garbled(store / "collections" / "default" / "collection.db", 0, b"?" * 100):
+    written(store, {"store.json": "{"})
+    answer = vai("doctor")
+    assert answer.exit_code == 1
+    assert "FAULT  store: " in answer.stdout
+
+
+def test_a_collection_that_cannot_be_read_hides_no_other(project: Path, store: Path, trusting: None) -> None:
+    assert vai("ingest", "docs", "--collection", "other", "--embedder", "hashing").exit_code == 0
+    with garbled(store / "collections" / "other" / "collection.db", 0, b"?" * 100):
         answer = vai("doctor")
     assert answer.exit_code == 1
-    assert "FAULT  store: `" in answer.stdout
+    assert "2 collections" in answer.stdout
+    assert "ok     collection default: 6 chunks" in answer.stdout
+    assert "FAULT  collection other: " in answer.stdout
+
+
+@pytest.mark.parametrize("flags", [[], ["--check"]], ids=["a look", "a check"])
+def test_an_index_that_is_gone_is_a_fault_of_the_index_alone(
+    project: Path, store: Path, trusting: None, flags: list[str]
+) -> None:
+    assert vai("index", "-q").exit_code == 0
+    assert "ok     index of default: int8, 6 chunks" in vai("doctor", *flags).stdout
+    (file,) = (store / "collections" / "default").glob("*.ann")
+    file.unlink()
+    answer = vai("doctor", *flags)
+    assert answer.exit_code == 1
+    assert "ok     collection default: 6 chunks" in answer.stdout
+    assert "FAULT  index of default: " in answer.stdout
+    assert "gone" in answer.stdout
+    assert "hint: `vai index --collection default` builds a new one" in answer.stdout
+    assert "ingest again" not in answer.stdout
 
 
 def test_a_broken_settings_file_is_a_fault(project: Path, store: Path, trusting: None) -> None:

@@ -146,6 +146,20 @@ def test_warnings_go_to_standard_error_and_into_the_json(project: Path) -> None:
     assert report.stderr == f"warning: {report.json['warnings'][0]}\n"
 
 
+def test_front_matter_that_is_no_yaml_is_named(project: Path) -> None:
+    broken = "---\ntitle: A: B\n---\n\nSome text.\n"
+    written(project / "notes", {"a.md": broken, "b.md": broken, "c.md": "---\ntitle: A\n---\n\nMore text.\n"})
+    (warning,) = ingest("notes", "--json").json["warnings"]
+    assert warning.startswith("front matter that is no YAML was read as text")
+    assert warning.endswith(": `notes/a.md` and 1 more")
+
+
+def test_that_an_index_was_built_is_said(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vai.engines.indexing.EXACT_BELOW", 3)
+    assert "the index was brought up to date with 6 chunks\n" in ingest("docs").stderr
+    assert ingest("docs").stderr == ""
+
+
 def test_progress_follows_what_is_stored_also_within_one_long_file(project: Path) -> None:
     written(
         project, {"long.jsonl": "".join(f'{{"text": "text number {number}"}}\n' for number in range(600))}

@@ -59,9 +59,9 @@ def test_the_embedder_can_be_named_after_the_wrong_one_was_refused(project: Path
     [
         (["x.jsonl", "--vectors", "x.npy", "--vector-field", "v"], "contradict each other"),
         (["x.jsonl", "docs", "--vectors", "x.npy"], "2 paths are named"),
-        (["docs", "--vectors", "x.npy"], "is no file of records"),
+        (["docs", "--vectors", "x.npy"], "`docs` is a folder, and vectors belong to the records of a file"),
         (["x.jsonl", "--vectors", "y.npy"], "there is no file at `y.npy`"),
-        (["x.jsonl", "--vectors", "x.jsonl"], "is not a NumPy file of vectors"),
+        (["x.jsonl", "--vectors", "x.jsonl"], "is not a NumPy file"),
         (["x.jsonl", "--vector-field", "v"], "line 1 of `x.jsonl` has nothing in the field `v`"),
     ],
     ids=["two places", "two paths", "a folder", "not there", "no array", "no field"],
@@ -71,6 +71,40 @@ def test_wrong_use_is_a_sentence_and_leaves_no_store(
 ) -> None:
     assert message in complaint(ingest(*arguments), 2)
     assert not (project / ".vai").exists()
+
+
+@pytest.fixture
+def with_vectors(project: Path) -> list[str]:
+    """`y.jsonl`, whose records hold vectors in the field `v`; its ingest."""
+    vectors = np.load(project / "x.npy").tolist()
+    lines = [{**record, "v": vector} for record, vector in zip(records(3), vectors, strict=True)]
+    write_lines(project / "y.jsonl", lines)
+    return ["y.jsonl", "--vector-field", "v"]
+
+
+def test_vectors_that_became_metadata_are_named_with_the_flag(with_vectors: list[str]) -> None:
+    said = ingest("y.jsonl")
+    assert said.exit_code == 0
+    assert (
+        "warning: the field `v` of `y.jsonl` holds lists of numbers as long as the vectors of" in said.stderr
+    )
+    assert "`--vector-field v` takes them for vectors" in said.stderr
+    assert "y.jsonl" not in ingest(*with_vectors).stderr
+
+
+@pytest.mark.parametrize(
+    "value", [[1] * 64, [0.5] * 63, ["a"] * 64, "a" * 64], ids=["whole", "short", "texts", "text"]
+)
+def test_other_lists_are_metadata_without_a_word(project: Path, value: object) -> None:
+    write_lines(project / "y.jsonl", [{"text": "a text", "v": value}])
+    assert ingest("y.jsonl").stderr == ""
+
+
+def test_that_ready_made_vectors_gave_way_is_said(with_vectors: list[str]) -> None:
+    ingest("x.jsonl", "--vectors", "x.npy")
+    said = ingest("x.jsonl")
+    assert "warning: the ready-made vectors of `x.jsonl` were replaced by what hashing makes" in said.stderr
+    assert ingest("x.jsonl").stderr == ""
 
 
 def test_vectors_in_the_records_are_taken_from_the_field_that_is_named(project: Path) -> None:

@@ -113,7 +113,7 @@ CONTRACT: dict[str, dict[str, Any]] = {
 
 
 VALUES: dict[str, set[str]] = {
-    **dict.fromkeys(CONTRACT, set()),
+    **{schema: set() for schema in CONTRACT},
     "vai.doctor/1": {"note", "fault"},
     "vai.index/1": {"fresh", "none", "missing", "damaged"},
 }

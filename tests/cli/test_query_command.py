@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,16 @@ def test_explain_says_what_found_the_candidates_and_what_let_them_through(
 def test_a_filter_that_lets_nothing_through_is_named_as_the_reason(store: Path) -> None:
     answer = vai("query", QUESTION, "--filter", "path=nowhere.md")
     assert (answer.exit_code, answer.stdout) == (1, "")
-    assert "no chunk passes the filter" in answer.stderr
+    assert 'no chunk passes the filter {"path": {"$eq": "nowhere.md"}}\n' in answer.stderr
+
+
+def test_a_hit_of_an_export_that_was_read_back_is_told_from_others_by_its_id(
+    project: Path, store: Path
+) -> None:
+    vai("export", "all.jsonl")
+    vai("ingest", "all.jsonl", "--vector-field", "vector", "--collection", "copy", "--embedder", "hashing")
+    answer = vai("query", QUESTION, "-k", "1", "--no-rerank", "--collection", "copy")
+    assert re.match(r"1\. all\.jsonl docs/\w+\.(md|txt)(  |\n)", answer.stdout)
 
 
 def test_words_that_do_not_occur_are_named_as_the_reason(store: Path) -> None:

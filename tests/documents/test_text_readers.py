@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from document_samples import read, read_one, refusal
 from vai.documents.decoding import BINARY_PREFIX, decode, mended
-from vai.documents.frontmatter import front_matter
+from vai.documents.frontmatter import front_matter, is_unread_front_matter
 from vai.documents.source import Unfit
 from vai.documents.text import markdown_title, rst_title
 
@@ -191,6 +191,23 @@ def test_what_is_no_front_matter_is_left_as_text(tmp_path: Path, yaml: str) -> N
     text = f"---\n{yaml}\n---\n\n# Heading\n"
     document = read_one(tmp_path / "a.md", text)
     assert (document.text, document.metadata, document.title) == (text, {}, "Heading")
+
+
+@pytest.mark.parametrize(
+    ("text", "unread"),
+    [
+        ("---\ntitle: A: B\n---\ntext", True),
+        ("---\nkey: [unclosed\n---\ntext", True),
+        ("---\ntitle: A\n---\ntext", False),
+        ("---\nWe say: this: is a rule\n---\ntext", False),
+        ("---\njust text\n---\n", False),
+        ("text\n---\nkey: [unclosed\n---\n", False),
+        ("", False),
+    ],
+    ids=["two colons", "unclosed", "fields", "a rule", "text", "further down", "nothing"],
+)
+def test_front_matter_that_is_no_yaml_is_told_from_none(text: str, unread: bool) -> None:
+    assert is_unread_front_matter(text) is unread
 
 
 def test_a_rule_further_down_is_no_front_matter() -> None:

@@ -78,7 +78,10 @@ def _place(hit: Hit) -> str:
     if hit.start_line is not None:
         lines = f"{hit.start_line}" if hit.start_line == hit.end_line else f"{hit.start_line}-{hit.end_line}"
         return f"{source}:{lines}"
-    return f"{source} page {hit.page}" if hit.page is not None else source
+    if hit.page is not None:
+        return f"{source} page {hit.page}"
+    # Of a file of records that says nothing of lines, such as an export, the id is what tells its documents apart.
+    return source if hit.document_id == hit.source else f"{source} {printable(hit.document_id)}"
 
 
 def _heading(hit: Hit, room: int) -> str:

@@ -9,7 +9,7 @@ import click
 
 from vai.cli.confirming import confirmed, require_somebody_to_ask
 from vai.cli.options import json_option, note, quiet_option, store_option, yes_option
-from vai.cli.output import print_json, printable, size_text, table
+from vai.cli.output import counted, print_json, printable, size_text, table
 from vai.collection import drop_collection, located_store, survey_collections
 from vai.errors import CollectionNotFound, StoreFailure
 from vai.types import CollectionInfo, DamagedCollection, Json
@@ -30,12 +30,13 @@ def collections(store: Path, drop: str | None, yes: bool, as_json: bool, quiet: 
     folder = located_store(store)
     whole, damaged = survey_collections(folder)
     if drop is not None:
-        require_somebody_to_ask(yes=yes)
         question = _question(drop, whole, damaged)
+        require_somebody_to_ask(yes=yes)
         if not confirmed(question, yes=yes):
             note("nothing was removed", quiet=quiet)
             return 1
         drop_collection(drop, folder)
+        note(f"`{drop}` was removed", quiet=quiet)
         whole, damaged = survey_collections(folder)
     if as_json:
         print_json(_json(folder, whole, damaged, drop))
@@ -61,7 +62,7 @@ def _question(name: str, whole: Sequence[CollectionInfo], damaged: Sequence[Dama
     """
     for info in whole:
         if info.name == name:
-            return f"remove `{name}` with {info.documents:,} documents ({info.chunks:,} chunks)?"
+            return f"remove `{name}` with {counted(info.documents, 'document')} ({counted(info.chunks, 'chunk')})?"
     if any(item.name == name for item in damaged):
         return f"remove `{name}`, which cannot be read?"
     raise CollectionNotFound(

@@ -52,8 +52,6 @@ def delete(
     come back with the next ingest unless .vaiignore names them. On a terminal you are asked first; elsewhere
     --yes is needed.
     """
-    if not dry_run:
-        require_somebody_to_ask(yes=yes)
     with Collection.open(store, collection, create=False) as opened:
 
         def run(*, dry: bool) -> DeleteReport:
@@ -64,20 +62,26 @@ def delete(
 
         report = run(dry=dry_run or not yes)
         if report.sources and not dry_run and not yes:
+            require_somebody_to_ask(yes=yes)
             click.echo(delete_text(report), err=True)
             if not confirmed("delete?", yes=yes):
                 note("nothing was deleted", quiet=quiet)
                 return 1
             report = run(dry=False)
-    _print(report, as_json=as_json, quiet=quiet)
+    _print(report, perhaps_ids=_are_nowhere(paths), as_json=as_json, quiet=quiet)
     return 0 if report.sources else 1
 
 
-def _print(report: DeleteReport, *, as_json: bool, quiet: bool) -> None:
+def _are_nowhere(paths: tuple[Path, ...]) -> bool:
+    """Whether paths were named, and none of them is there."""
+    return bool(paths) and not any(path.exists() for path in paths)
+
+
+def _print(report: DeleteReport, *, perhaps_ids: bool, as_json: bool, quiet: bool) -> None:
     if as_json:
         print_json(report.to_dict())
     else:
         click.echo(delete_text(report))
-    for remark in delete_remarks(report):
+    for remark in delete_remarks(report, perhaps_ids=perhaps_ids):
         note(remark, quiet=quiet)
     warn(report.warnings, quiet=quiet)

@@ -100,7 +100,8 @@ def _check(collection: Collection, sample: int, *, as_json: bool, quiet: bool) -
     """Measure; 1 if the index cannot serve, or no depth reaches the goal."""
     info = collection.index()
     if info.state == "fresh":
-        note(f"searching for {counted(sample, 'vector')} with the index and without it", quiet=quiet)
+        looked_for = counted(min(sample, info.covered + info.unindexed), "vector")
+        note(f"searching for {looked_for} with the index and without it", quiet=quiet)
     checked = collection.check_index(sample=sample)
     if as_json:
         print_json(_json(checked.index, checked=checked))

@@ -10,18 +10,20 @@ import click
 from vai.cli.options import (
     collection_option,
     json_option,
+    note,
     number,
     quiet_option,
     store_option,
     warn,
     whole_number,
 )
-from vai.cli.output import print_json
+from vai.cli.output import counted, print_json
 from vai.cli.progress import bars
 from vai.cli.reports import ingest_text
 from vai.collection import Collection, located_store
 from vai.models.catalog import DEFAULT_EMBEDDER
 from vai.settings import DEFAULT_CHUNK_TOKENS, DEFAULT_MAX_FILE_MB
+from vai.types import IndexProgress
 
 
 @click.command()
@@ -83,11 +85,18 @@ def ingest(
     name are left out.
     """
     shown = sys.stderr.isatty() and not quiet
+    indexed: list[IndexProgress] = []
     total = _total_bytes(paths, store, counted=shown)
     with (
         Collection.open(store, collection, embedder=embedder) as opened,
         bars(total, shown=shown) as progress,
     ):
+
+        def watch(at: IndexProgress) -> None:
+            indexed[:] = [at]
+            if progress.index is not None:
+                progress.index(at)
+
         report = opened.ingest(
             *paths,
             chunk_tokens=chunk_tokens,
@@ -98,12 +107,14 @@ def ingest(
             vectors=vectors,
             vector_field=vector_field,
             progress=progress.ingest,
-            index_progress=progress.index,
+            index_progress=watch,
         )
     if as_json:
         print_json(report.to_dict())
     else:
         click.echo(ingest_text(report))
+    if indexed:
+        note(f"the index was brought up to date with {counted(indexed[0].chunks, 'chunk')}", quiet=quiet)
     warn(report.warnings, quiet=quiet)
     return 0 if report.added + report.changed + report.unchanged + report.removed else 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from vai.cli.options import (
     whole_number,
     with_bundled_reranker,
 )
-from vai.cli.output import print_json
+from vai.cli.output import print_json, printable
 from vai.collection import Collection
 from vai.errors import InvalidQuery, InvalidSettings, KeyMissing
 from vai.models.catalog import DEFAULT_RERANKER
@@ -169,7 +170,8 @@ def _print(response: QueryResponse, *, as_json: bool, explain: bool, quiet: bool
 
 def _why_nothing(response: QueryResponse) -> str:
     if response.stages.search.matched == 0:
-        return "nothing was found: no chunk passes the filter"
+        understood = printable(json.dumps(response.settings.filter, ensure_ascii=False))
+        return f"nothing was found: no chunk passes the filter {understood}"
     if response.settings.stage1 == "words":
         return "nothing was found: none of the words occurs; `--stage1 hybrid` finds by meaning too"
     return f"the collection `{response.collection}` is empty: `vai ingest PATH` fills it"
@@ -188,7 +190,10 @@ def _questions(words: Sequence[str], batch: Path | None) -> dict[int, str]:
 
 def _asked(words: Sequence[str]) -> str:
     if not words:
-        raise click.UsageError("no question was asked: give TEXT, `-` or --batch FILE")
+        raise InvalidQuery(
+            "no question was asked: give TEXT, `-` or --batch FILE",
+            hint="a TEXT that begins with a dash needs `--` before it",
+        )
     if tuple(words) != ("-",):
         return " ".join(words)
     # A character has at most four bytes, so what is longer than this is refused without being read to its end.

@@ -45,26 +45,41 @@ def delete_text(report: DeleteReport) -> str:
     return "\n".join(lines)
 
 
-def delete_remarks(report: DeleteReport) -> list[str]:
-    """What a user should know besides: what was not found, and what the next ingest will undo."""
-    remarks = [f"nothing is stored of `{printable(name)}`{_whole_document(name)}" for name in report.unknown]
+def delete_remarks(report: DeleteReport, *, perhaps_ids: bool) -> list[str]:
+    """What a user should know besides: what was not found, and what the next ingest will undo.
+
+    Args:
+        perhaps_ids: whether what was not found was named as a path, and may have been meant for an id.
+    """
+    remarks = [
+        f"nothing is stored of `{printable(name)}`{_instead(name, perhaps_id=perhaps_ids)}"
+        for name in report.unknown
+    ]
     if len(report.returning) == 1:
         remarks.append(
             f"`{printable(report.returning[0])}` is still there: the next ingest that meets it brings back what was "
             "deleted, unless `.vaiignore` names it"
         )
     elif report.returning:
+        which = (
+            "these files"
+            if len(report.returning) == len(report.sources)
+            else f"{len(report.returning):,} of the files"
+        )
         remarks.append(
-            f"{len(report.returning):,} of the files are still there: the next ingest that meets them brings back "
-            "what was deleted, unless `.vaiignore` names them"
+            f"{which} are still there: the next ingest that meets them brings back what was deleted, unless "
+            "`.vaiignore` names them"
         )
     return remarks
 
 
-def _whole_document(name: str) -> str:
+def _instead(name: str, *, perhaps_id: bool) -> str:
+    """What else could be meant by a name of which nothing is stored."""
     document, _, ordinal = name.rpartition("#")
     if document and ordinal.isdecimal():
         return f"; if that is a passage, delete its whole document: `--id {printable(document)}`"
+    if perhaps_id and not name.startswith("/"):
+        return f"; if that is the id of a document: `--id {printable(name)}`"
     return ""
 
 

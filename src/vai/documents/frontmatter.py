@@ -11,6 +11,7 @@ from vai.documents.decoding import mended
 from vai.types import Json
 
 _BLOCK = re.compile(r"---[ \t]*\r?\n(?P<yaml>.*?)^(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+_FIELD = re.compile(r"\s*[\w-]+:(?:\s|\Z)")
 MAX_CHARACTERS = 2**16
 MAX_VALUES = 10_000
 """Aliases let a few lines of YAML stand for billions of values; what holds more than this is left as text."""
@@ -23,14 +24,25 @@ def front_matter(text: str) -> tuple[Mapping[str, Json], int]:
     """
     if not text.startswith("---") or (match := _BLOCK.match(text, 0, MAX_CHARACTERS)) is None:
         return {}, 0
+    value = _values(match["yaml"])
+    return (value, match.end()) if isinstance(value, Mapping) else ({}, 0)
+
+
+def is_unread_front_matter(text: str) -> bool:
+    """Whether a text begins with what was meant for front matter, a block of fields, and is no YAML."""
+    match = _BLOCK.match(text, 0, MAX_CHARACTERS) if text.startswith("---") else None
+    return bool(match and _FIELD.match(match["yaml"]) and _values(match["yaml"]) is None)
+
+
+def _values(block: str) -> Json:
+    """What a block of YAML holds; None if it cannot be read."""
     import yaml
 
     try:
-        loaded = yaml.load(match["yaml"], Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-        value = _Plain().of(loaded)
+        loaded = yaml.load(block, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+        return _Plain().of(loaded)
     except (yaml.YAMLError, ValueError, RecursionError):
-        return {}, 0
-    return (value, match.end()) if isinstance(value, Mapping) else ({}, 0)
+        return None
 
 
 class _Plain:

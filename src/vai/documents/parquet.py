@@ -155,8 +155,10 @@ def _vectors(column: Any, before: int) -> NDArray[np.float64]:
     if wrong.size or width != width:
         row = int(wrong[0]) if width == width else 0
         held = lengths[row]
-        what = "no vector" if held != held else f"a vector of {held:.0f} numbers, and others have {width:.0f}"
-        raise Unfit(f"has {what} in row {before + row + 1:,} (from 1)", kept=True)
+        place = f"in row {before + row + 1:,} (from 1)"
+        what = "no vector" if held != held else f"a vector of length {held:.0f}"
+        others = "" if held != held else f", where others have {width:.0f} numbers"
+        raise Unfit(f"has {what} {place}{others}", kept=True)
     numbers = column.flatten().cast("float64").to_numpy(zero_copy_only=False)
     rows: NDArray[np.float64] = numbers.reshape(len(column), int(width))
     return rows

@@ -26,13 +26,21 @@ def require_free(path: Path, *, force: bool) -> None:
 
 
 class NewFile:
-    """A file under a passing name beside its place, which it takes when `finish` is called, and is gone otherwise."""
+    """A file under a passing name beside its place, which it takes when `finish` is called, and is gone otherwise.
+
+    Raises:
+        InvalidSettings: it cannot be written there.
+    """
 
     def __init__(self, path: Path, *, force: bool) -> None:
         self._path = path
         self._force = force
         self._passing = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-        self.file: BinaryIO = self._passing.open("wb")
+        try:
+            self.file: BinaryIO = self._passing.open("wb")
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise InvalidSettings(f"`{path}` cannot be written: {reason}") from error
         self._finished = False
 
     def __enter__(self) -> Self:

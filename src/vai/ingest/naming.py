@@ -69,6 +69,8 @@ def _beside(
         raise PathNotFound(
             f"there is no file at `{vectors}`", hint=f"relative paths are looked up in `{Path.cwd()}`"
         )
+    if vectors.is_dir():
+        raise InvalidSettings(f"`{vectors}` is a folder, and --vectors names a file that `numpy.save` wrote")
     source = _records(paths[0], root, options)
     if source.reader == "parquet" and _holds_vectors(paths[0]):
         raise InvalidSettings(
@@ -93,6 +95,11 @@ def _within(path: Path, field: str, root: Path, options: ReadOptions) -> VectorF
 
 def _records(path: Path, root: Path, options: ReadOptions) -> SourceFile:
     """A file of records that was named."""
+    if path.is_dir():
+        raise InvalidSettings(
+            f"`{path}` is a folder, and vectors belong to the records of a file",
+            hint="name the file itself",
+        )
     for found in find_sources([path], root=root, options=options):
         if not isinstance(found, SourceFile):
             raise InvalidSettings(f"`{found.source}` cannot be imported: it {found.reason}")

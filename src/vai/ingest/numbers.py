@@ -42,9 +42,10 @@ class NpyFile:
         """
         try:
             stamp = stamp_of(path)
+            _require_npy(path)
             mapped = np.lib.format.open_memmap(path, mode="r")
         except (ValueError, EOFError) as error:
-            raise _unfit(path, f"is not a NumPy file of vectors ({error})") from error
+            raise _unfit(path, f"is not a NumPy file of vectors that can be read ({error})") from error
         except OSError as error:
             raise _unfit(path, f"cannot be read: {(error.strerror or str(error)).lower()}") from error
         if mapped.ndim != 2 or mapped.dtype.kind != "f" or mapped.dtype.itemsize not in {2, 4, 8}:
@@ -52,7 +53,10 @@ class NpyFile:
                 path, f"holds {mapped.dtype} of shape {mapped.shape}, not rows of floating-point numbers"
             )
         if not mapped.flags.c_contiguous:
-            raise _unfit(path, "holds its numbers column after column (Fortran order)")
+            raise InvalidSettings(
+                f"`{path}` holds its numbers column after column (Fortran order)",
+                hint="write it with `numpy.save(FILE, numpy.ascontiguousarray(array))`",
+            )
         rows, dimension = mapped.shape
         return cls(path, stamp, rows, dimension, mapped.dtype, int(mapped.offset))
 
@@ -75,6 +79,18 @@ class NpyFile:
     def place_after(self, start: int) -> Callable[[int], str]:
         """How messages call the rows of a block that begins at `start`."""
         return lambda row: f"in row {start + row:,} (from 0) of `{self.path}`"
+
+
+def _require_npy(path: Path) -> None:
+    """Refuse what does not begin as a NumPy file of one array does; OSError if it cannot be read."""
+    with path.open("rb") as file:
+        beginning = file.read(len(np.lib.format.MAGIC_PREFIX))
+    if beginning.startswith(b"PK\x03\x04"):
+        raise InvalidSettings(
+            f"`{path}` is an archive, as `numpy.savez` writes it", hint="save the array alone: `numpy.save`"
+        )
+    if beginning != np.lib.format.MAGIC_PREFIX:
+        raise _unfit(path, "is not a NumPy file" if beginning else "is empty")
 
 
 def _unfit(path: Path, reason: str) -> InvalidSettings:

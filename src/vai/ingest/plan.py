@@ -12,6 +12,7 @@ from vai.chunking import CHUNKING_VERSION, split
 from vai.documents import ReadOptions, SourceFile, read_documents, recipe
 from vai.freshness import content_digest, is_racy, is_unchanged
 from vai.ingest.imported import WITH_COMPLAINTS, is_imported
+from vai.ingest.remarks import remark_on
 from vai.ingest.steps import BATCH_CHUNKS, Add, Finish, Forget, Keep, Leave, Note, Put, Step, Tally
 from vai.languages import is_foreign
 from vai.protocols import Embedder, Writer
@@ -90,6 +91,8 @@ class Plan:
             if known.stamp != source.stamp or is_racy(known):
                 yield Note(replace(known, stamp=source.stamp, read_ns=read_ns))
         else:
+            if is_imported(known):
+                self._tally.replaced.append(source.name)
             yield from self._documents(source, made_by, read_ns)
         yield Leave(source.name, source.stamp.size)
 
@@ -101,6 +104,7 @@ class Plan:
         for read in read_documents(source, self._read_options):
             if isinstance(read, Document):
                 empty = False
+                remark_on(read, self._embedder.dimension, self._tally)
                 yield from self._document(read, made_by)
             else:
                 complaints.append(read)

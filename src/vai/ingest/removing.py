@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vai.documents import source_name
 from vai.errors import InvalidSettings
-from vai.filters import Filter, is_about_documents, unknown_field_warnings
+from vai.filters import Filter, is_about_documents, is_text, unknown_field_warnings
 from vai.ingest.imported import WITH_DELETIONS
 from vai.protocols import Engine, Writer
 from vai.types import DeleteReport, IndexProgress
@@ -83,7 +83,7 @@ class _Removal:
 
     def remove_sources(self, names: Iterable[str]) -> None:
         for name in names:
-            found = self._stored_below(name)
+            found = self._stored_below(name) if is_text(name) else []
             if not found and not any(source == name or _is_below(source, name) for source in self.sources):
                 self.unknown.append(name)
             for source in found:
@@ -98,7 +98,7 @@ class _Removal:
         return [*itself, *self._writer.sources_under(_prefix(name))]
 
     def remove_documents(self, ids: Sequence[str]) -> None:
-        claims = self._writer.claims(ids)
+        claims = self._writer.claims([document_id for document_id in ids if is_text(document_id)])
         for document_id in dict.fromkeys(ids):
             if document_id in claims:
                 self._writer.remove_document(document_id)

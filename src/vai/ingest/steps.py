@@ -103,3 +103,9 @@ class Tally:
     foreign: int = 0
     cut_off: int = 0
     skipped: list[Skipped] = field(default_factory=list)
+    vector_fields: dict[str, str] = field(default_factory=dict)
+    """By source, a field of its records that looks like ready-made vectors and became metadata."""
+    replaced: list[str] = field(default_factory=list)
+    """Sources whose ready-made vectors gave way to the embedder's."""
+    unread_front_matter: list[str] = field(default_factory=list)
+    """Sources that begin with front matter that is no YAML."""

@@ -75,9 +75,9 @@ class Beside:
         return None
 
     def look(self, made_by: Provenance) -> Looked:
+        vectors = NpyFile.open(self.companion)
         with faults_named(self.source.name), opened_records(self.source) as records:
             count = sum(1 for _ in records)
-        vectors = NpyFile.open(self.companion)
         if vectors.rows != count:
             raise InvalidSettings(
                 f"`{self.companion}` holds {vectors.rows:,} vectors and `{self.source.name}` {count:,} records",
