@@ -29,6 +29,7 @@ from vai.filters import (
     Condition,
     Every,
     field_names,
+    field_warnings,
     filter_fields,
     filter_to_json,
     flattened,
@@ -37,7 +38,6 @@ from vai.filters import (
     metadata_fields,
     modified_text,
     type_of,
-    unknown_field_warnings,
 )
 from vai.types import Json
 
@@ -518,7 +518,7 @@ def test_only_headings_differ_within_a_document(text: str, expected: bool) -> No
 def test_an_unknown_field_is_named_with_the_nearest_ones() -> None:
     filter = parse_filters(["yera=1", "Author=x", "pth=a", "zzzz=1", "year=1"])
     assert filter is not None
-    assert unknown_field_warnings(filter, ["year", "author", "author.name"]) == [
+    assert field_warnings(filter, ["year", "author", "author.name"]) == [
         "no document has a metadata field `yera`; did you mean `year`?",
         "no document has a metadata field `Author`; did you mean `author` or `author.name`?",
         "no document has a metadata field `pth`; did you mean `path`?",
@@ -529,10 +529,10 @@ def test_an_unknown_field_is_named_with_the_nearest_ones() -> None:
 def test_built_in_fields_are_never_unknown_and_many_unknown_ones_are_counted() -> None:
     built_in = parse_filters(["path=1", "heading=a"])
     assert built_in is not None
-    assert unknown_field_warnings(built_in, []) == []
+    assert field_warnings(built_in, []) == []
     many = parse_filters([f"field{number}=1" for number in range(1000)])
     assert many is not None
-    warnings = unknown_field_warnings(many, [])
+    warnings = field_warnings(many, [])
     assert len(warnings) == 6
     assert warnings[-1] == "no document has 995 more fields that the filter names"
 
@@ -544,3 +544,11 @@ def test_the_filters_in_the_documentation_can_be_read() -> None:
     assert len(shown) >= 5
     for text in (*shown, *re.findall(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)):
         assert parse_filters([text])
+
+
+def test_a_metadata_field_with_the_name_of_one_that_every_chunk_has_is_pointed_at() -> None:
+    wanted = Condition("id", metadata=False, operator="eq", value="1")
+    (sentence,) = field_warnings(wanted, ["id", "year"])
+    assert "`metadata.id`" in sentence
+    assert field_warnings(wanted, ["year"]) == []
+    assert field_warnings(Condition("id", metadata=True, operator="eq", value="1"), ["id"]) == []

@@ -102,6 +102,8 @@ def test_the_answer_to_a_query_has_the_fields_of_the_contract_in_order() -> None
         "rerank_model": "m",
         "blend": 0.5,
         "filter": None,
+        "fusion": None,
+        "words_weight": None,
     }
     assert answer["stages"] == {
         "embed": {"ms": 1.0, "model": "e", "tokens": 3},

@@ -337,9 +337,22 @@ def glob_pattern(glob: str) -> re.Pattern[str]:
 _NAMED_EACH = 5
 
 
-def unknown_field_warnings(filter: Filter, known: Sequence[str]) -> list[str]:
-    """One sentence for each metadata field of a filter that is not among the `known`, with the nearest names."""
+def field_warnings(filter: Filter, known: Sequence[str]) -> list[str]:
+    """One sentence for each field of a filter that may not be the one that is meant.
+
+    Those are metadata fields that are not among the `known`, with the nearest names, and fields that every chunk has
+    where documents have a metadata field of that name too.
+    """
     there = set(known)
+    named = dict.fromkeys(condition.field for condition in conditions(filter) if not condition.metadata)
+    return _unknown_warnings(filter, there, known) + [
+        f"`{name}` in the filter is what every document has; the metadata field of that name is `metadata.{name}`"
+        for name in named
+        if name in there
+    ]
+
+
+def _unknown_warnings(filter: Filter, there: set[str], known: Sequence[str]) -> list[str]:
     unknown = [name for name in metadata_fields(filter) if name not in there]
     sentences = [_unknown(name, known) for name in unknown[:_NAMED_EACH]]
     if len(unknown) > _NAMED_EACH:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vai.filters import Filter, filter_to_json, unknown_field_warnings
+from vai.filters import Filter, field_warnings, filter_to_json
 from vai.freshness import is_unchanged, stamp_of
 from vai.languages import is_foreign
 from vai.protocols import Embedder, Engine, Reranker
@@ -240,7 +240,7 @@ def _query_warnings(text: str, tokens: int, embedder: Embedder) -> list[str]:
 
 
 def _filter_warnings(engine: Engine, collection: str, filter: Filter | None) -> list[str]:
-    return [] if filter is None else unknown_field_warnings(filter, engine.fields(collection))
+    return [] if filter is None else field_warnings(filter, engine.fields(collection))
 
 
 def _stale_warnings(hits: Sequence[Hit]) -> list[str]:

@@ -60,7 +60,7 @@ CONTRACT: dict[str, dict[str, Any]] = {
         "collections": [
             {
                 **dict.fromkeys(("name", "sources", "documents", "chunks", "bytes", "updated", "embedder")),
-                **dict.fromkeys(("revision", "dimension", "chunk_tokens", "changed", "gone")),
+                **dict.fromkeys(("revision", "dimension", "chunk_tokens", "changed", "gone", "index")),
             }
         ],
         "damaged": [dict.fromkeys(("name", "fault", "hint"))],
@@ -116,6 +116,7 @@ VALUES: dict[str, set[str]] = {
     **{schema: set() for schema in CONTRACT},
     "vai.doctor/1": {"note", "fault"},
     "vai.index/1": {"fresh", "none", "missing", "damaged"},
+    "vai.status/1": {"state"},
 }
 """Words in quotation marks that are no fields; what is a field too is not among them."""
 

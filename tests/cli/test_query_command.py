@@ -87,7 +87,7 @@ def test_a_hit_of_an_export_that_was_read_back_is_told_from_others_by_its_id(
 def test_words_that_do_not_occur_are_named_as_the_reason(store: Path) -> None:
     answer = vai("query", "zygomorphic", "--stage1", "words")
     assert (answer.exit_code, answer.stdout) == (1, "")
-    assert "none of the words occurs" in answer.stderr
+    assert "no chunk has one of the words" in answer.stderr
 
 
 def test_a_field_that_no_document_has_is_a_warning_with_the_nearest_names(store: Path) -> None:

@@ -22,7 +22,7 @@ def response_text(response: QueryResponse, *, explain: bool) -> str:
         for hit in response.hits
     ]
     if explain:
-        blocks.append("\n".join(_stage_lines(response)))
+        blocks.append(stages_text(response))
         if response.dropped:
             blocks.append(_dropped_text(response, response.dropped))
     return "\n\n".join(blocks)
@@ -122,6 +122,11 @@ def _ordinal(number: int) -> str:
 
 
 # ── explain ──
+
+
+def stages_text(response: QueryResponse) -> str:
+    """What each stage did, a line or two for each."""
+    return "\n".join(_stage_lines(response))
 
 
 def _stage_lines(response: QueryResponse) -> Iterator[str]:

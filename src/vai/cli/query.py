@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from vai.cli.answers import response_text, summary_line
+from vai.cli.answers import response_text, stages_text, summary_line
 from vai.cli.inputs import STANDARD_INPUT, input_name, read_input
 from vai.cli.options import (
     collection_option,
@@ -164,6 +164,8 @@ def _print(response: QueryResponse, *, as_json: bool, explain: bool, quiet: bool
         click.echo(response_text(response, explain=explain))
         note(f"\n{summary_line(response)}", quiet=quiet)
     else:
+        if explain:
+            click.echo(stages_text(response))
         note(_why_nothing(response), quiet=quiet)
     warn(response.warnings, quiet=quiet)
 
@@ -173,7 +175,7 @@ def _why_nothing(response: QueryResponse) -> str:
         understood = printable(json.dumps(response.settings.filter, ensure_ascii=False))
         return f"nothing was found: no chunk passes the filter {understood}"
     if response.settings.stage1 == "words":
-        return "nothing was found: none of the words occurs; `--stage1 hybrid` finds by meaning too"
+        return "nothing was found: no chunk has one of the words; `--stage1 hybrid` finds by meaning too"
     return f"the collection `{response.collection}` is empty: `vai ingest PATH` fills it"
 
 

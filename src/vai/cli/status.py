@@ -11,8 +11,10 @@ from vai.cli.options import json_option, store_option
 from vai.cli.output import print_json, printable, size_text, table
 from vai.collection import Collection, located_store, survey_collections
 from vai.errors import StoreFailure
-from vai.types import CollectionInfo, DamagedCollection, Freshness, Json
+from vai.types import CollectionInfo, DamagedCollection, Freshness, IndexInfo, Json
 from vai.types import as_json as to_json
+
+Described = tuple[CollectionInfo, Freshness, IndexInfo]
 
 
 @click.command()
@@ -27,7 +29,7 @@ def status(store: Path, as_json: bool) -> int:
             {
                 "schema": "vai.status/1",
                 "store": str(folder),
-                "collections": [_row(info, fresh) for info, fresh in described],
+                "collections": [_row(*one) for one in described],
                 "damaged": [to_json(item) for item in damaged],
             }
         )
@@ -36,31 +38,27 @@ def status(store: Path, as_json: bool) -> int:
     return complain_of(damaged)
 
 
-def _described(folder: Path) -> tuple[list[tuple[CollectionInfo, Freshness]], list[DamagedCollection]]:
+def _described(folder: Path) -> tuple[list[Described], list[DamagedCollection]]:
     """The collections with how fresh they are, and those that cannot be read."""
     whole, unreadable = survey_collections(folder)
     described = []
     damaged = list(unreadable)
     for info in whole:
         try:
-            described.append((info, _freshness(folder, info.name)))
+            with Collection.open(folder, info.name, create=False) as collection:
+                described.append((info, collection.freshness(), collection.index()))
         except StoreFailure as error:
             damaged.append(DamagedCollection(info.name, error.message, error.hint))
     return described, damaged
 
 
-def _freshness(folder: Path, name: str) -> Freshness:
-    with Collection.open(folder, name, create=False) as collection:
-        return collection.freshness()
-
-
-def _row(info: CollectionInfo, fresh: Freshness) -> dict[str, Json]:
+def _row(info: CollectionInfo, fresh: Freshness, index: IndexInfo) -> dict[str, Json]:
     values = to_json(info)
     del values["provenance"]
-    return {**values, **to_json(info.provenance), **to_json(fresh)}
+    return {**values, **to_json(info.provenance), **to_json(fresh), "index": index.state}
 
 
-def _text(described: list[tuple[CollectionInfo, Freshness]]) -> str:
+def _text(described: list[Described]) -> str:
     if not described:
         return "no collections yet: `vai ingest PATH` makes one"
     rows = [
@@ -72,12 +70,19 @@ def _text(described: list[tuple[CollectionInfo, Freshness]]) -> str:
             info.provenance.embedder,
             size_text(info.bytes),
             info.updated[:16].replace("T", " "),
+            _index_text(index),
             _fresh_text(fresh),
         ]
-        for info, fresh in described
+        for info, fresh, index in described
     ]
-    header = "collection,sources,documents,chunks,embedder,size,updated (UTC),since then"
+    header = "collection,sources,documents,chunks,embedder,size,updated (UTC),index,since then"
     return table(header.split(","), rows)
+
+
+def _index_text(index: IndexInfo) -> str:
+    if index.state != "fresh":
+        return index.state
+    return f"{index.precision}, {index.unindexed:,} beside it" if index.unindexed else f"{index.precision}"
 
 
 def _fresh_text(fresh: Freshness) -> str:

@@ -21,7 +21,7 @@ from vai.errors import InvalidSettings
 from vai.exporting.arrays import ArrayWriter
 from vai.exporting.lines import LineWriter
 from vai.exporting.targets import NewFile, require_free
-from vai.filters import Filter, unknown_field_warnings
+from vai.filters import Filter, field_warnings
 from vai.protocols import Engine
 from vai.types import Chunk, ExportReport, Provenance
 
@@ -59,7 +59,7 @@ def export(
     began = time.monotonic()
     _require_targets(path, vectors, with_vectors=with_vectors, force=force)
     made_by = engine.provenance(collection)
-    warnings = unknown_field_warnings(filter, engine.fields(collection)) if filter else []
+    warnings = field_warnings(filter, engine.fields(collection)) if filter else []
     inside = with_vectors and vectors is None
     count = 0
     with ExitStack() as stack:

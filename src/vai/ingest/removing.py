@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vai.documents import source_name
 from vai.errors import InvalidSettings
-from vai.filters import Filter, is_about_documents, is_text, unknown_field_warnings
+from vai.filters import Filter, field_warnings, is_about_documents, is_text
 from vai.ingest.imported import WITH_DELETIONS
 from vai.protocols import Engine, Writer
 from vai.types import DeleteReport, IndexProgress
@@ -48,7 +48,7 @@ def remove(
     began = time.monotonic()
     _require_one_way(ids, paths, filter)
     chunks = engine.describe(collection).chunks
-    warnings = unknown_field_warnings(filter, engine.fields(collection)) if filter else []
+    warnings = field_warnings(filter, engine.fields(collection)) if filter else []
     with engine.writing(collection) as writer:
         removal = _Removal(writer)
         if paths:
