@@ -107,7 +107,14 @@ def test_the_answer_to_a_query_has_the_fields_of_the_contract_in_order() -> None
     }
     assert answer["stages"] == {
         "embed": {"ms": 1.0, "model": "e", "tokens": 3},
-        "search": {"ms": 2.0, "candidates": 2, "exact": True, "unindexed": 0},
+        "search": {
+            "ms": 2.0,
+            "candidates": 2,
+            "exact": True,
+            "unindexed": 0,
+            "depth": None,
+            "matched": None,
+        },
         "rerank": {
             "ms": 3.0,
             "model": "m",
