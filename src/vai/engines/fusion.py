@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,26 +77,39 @@ def by_both(
     Args:
         similarities, words_scores: of rows that the other search found: float32 [n] for int64 [n].
     """
-    vector_ranks = _ranks(similar.rows)
-    words_ranks = _ranks(worded.rows)
-    known = dict(zip(similar.rows.tolist(), similar.similarities.tolist(), strict=True))
-    unknown = np.array([row for row in words_ranks if row not in known], dtype=np.int64)
-    known |= zip(unknown.tolist(), similarities(unknown).tolist(), strict=True)
-    words = dict(zip(known, words_scores(np.array([*known], dtype=np.int64)).tolist(), strict=True))
-    scored = []
-    for row in known:
-        vector_rank, words_rank = vector_ranks.get(row), words_ranks.get(row)
-        if stage1.fusion == "ranks":
-            score = (RANK_CONSTANT + 1) / 2 * (_reciprocal(vector_rank) + _reciprocal(words_rank))
-        else:
-            score = known[row] + stage1.words_weight * words[row] / worded.greatest
-        scored.append(Scored(row, score, known[row], vector_rank, words_rank, words[row]))
-    return sorted(scored, key=lambda found: (-found.score, found.row))[:limit]
+    words_only = worded.rows[~_is_in(worded.rows, similar.rows)]
+    rows = np.concatenate([similar.rows, words_only])
+    cosines = np.concatenate([similar.similarities, similarities(words_only)]).astype(np.float64)
+    words = words_scores(rows).astype(np.float64)
+    vector_ranks = _ranks_of(rows, similar.rows)
+    words_ranks = _ranks_of(rows, worded.rows)
+    if stage1.fusion == "ranks":
+        scores = (RANK_CONSTANT + 1) / 2 * (_reciprocals(vector_ranks) + _reciprocals(words_ranks))
+    else:
+        scores = cosines + stage1.words_weight * words / worded.greatest
+    best = np.lexsort((rows, -scores))[:limit]
+    columns = (values[best].tolist() for values in (rows, scores, cosines, vector_ranks, words_ranks, words))
+    return [
+        Scored(row, score, cosine, vector_rank or None, words_rank or None, bm25)
+        for row, score, cosine, vector_rank, words_rank, bm25 in zip(*columns, strict=True)
+    ]
 
 
-def _ranks(rows: NDArray[np.int64]) -> Mapping[int, int]:
-    return {row: rank for rank, row in enumerate(rows.tolist(), start=1)}
+def _is_in(rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each of `rows` is among the others."""
+    return _ranks_of(rows, others) > 0
 
 
-def _reciprocal(rank: int | None) -> float:
-    return 0.0 if rank is None else 1 / (RANK_CONSTANT + rank)
+def _ranks_of(rows: NDArray[np.int64], ranked: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each of `rows` its place in `ranked`, from 1; 0 if it is not there."""
+    if not ranked.size:
+        return np.zeros(rows.size, dtype=np.int64)
+    order = np.argsort(ranked)
+    places = np.minimum(np.searchsorted(ranked, rows, sorter=order), ranked.size - 1)
+    found = order[places]
+    return np.where(ranked[found] == rows, found + 1, 0)
+
+
+def _reciprocals(ranks: NDArray[np.int64]) -> NDArray[np.float64]:
+    """1 / (60 + rank), and 0 where there is none."""
+    return np.where(ranks > 0, 1.0 / (RANK_CONSTANT + ranks), 0.0)
