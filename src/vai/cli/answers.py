@@ -159,7 +159,7 @@ def _how(response: QueryResponse) -> str:
     if response.settings.stage1 == "words":
         return "every chunk's words"
     if search.exact:
-        return "every vector compared"
+        return "every vector compared" if search.matched is None else "every vector that passes compared"
     beside = f" and {counted(search.unindexed, 'chunk')} beside it" if search.unindexed else ""
     return f"approximate index to depth {search.depth:,}{beside}"
 
