@@ -242,10 +242,10 @@ class Reader:
     ) -> Iterator[tuple[int, Chunk]]:
         """Stored chunks, each with its row in the vector file."""
         for marks, group in in_groups(values):
-            for row in connection.execute(f"{_CHUNK} WHERE {column} IN ({marks})", group):
-                with contents_understood(self.folder):
-                    numbered = _numbered_chunk(*row)
-                yield numbered
+            found = connection.execute(f"{_CHUNK} WHERE {column} IN ({marks})", group).fetchall()
+            with contents_understood(self.folder):
+                numbered = [_numbered_chunk(*row) for row in found]
+            yield from numbered
 
 
 def _numbered_chunk(
@@ -275,9 +275,9 @@ def _numbered_chunk(
         start_line=start_line,
         end_line=end_line,
         page=page,
-        heading=tuple(json.loads(heading)),
+        heading=() if heading == "[]" else tuple(json.loads(heading)),
         tokens=tokens,
-        metadata=json.loads(metadata),
+        metadata={} if metadata == "{}" else json.loads(metadata),
     )
     return vector, chunk
 

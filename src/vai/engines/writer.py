@@ -34,6 +34,7 @@ from vai.types import Chunk, Claim, IndexProgress, Precision, SourceState, Store
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
+_NO_SOURCE: tuple[str | None, int] = (None, 0)
 COMPACT_FROM = 10_000
 """Dead rows from which compaction is worth its time, if they are also as many as the live ones."""
 
@@ -75,6 +76,7 @@ class EmbeddedWriter:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._numbers: dict[str, int] = {}
+        self._last_source = _NO_SOURCE
         self._broken = False
         self._database = connect_writer(folder / DATABASE)
         try:
@@ -262,6 +264,7 @@ class EmbeddedWriter:
         for (document_id,) in documents:
             self.remove_document(document_id)
         self._database.execute("DELETE FROM sources WHERE name = ?", (name,))
+        self._last_source = _NO_SOURCE
         return len(documents)
 
     @_undivided
@@ -381,6 +384,11 @@ class EmbeddedWriter:
         return self._numbers[document_id]
 
     def _source_number(self, name: str) -> int:
+        if self._last_source[0] != name:
+            self._last_source = name, self._stored_source_number(name)
+        return self._last_source[1]
+
+    def _stored_source_number(self, name: str) -> int:
         row = self._database.execute("SELECT number FROM sources WHERE name = ?", (name,)).fetchone()
         if row:
             return int(row[0])
