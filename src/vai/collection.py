@@ -9,11 +9,9 @@ from concurrent.futures import Future
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from vai.errors import CollectionNotFound, EmbedderMismatch, InvalidSettings, StoreFailure, UnknownModel
-from vai.filter_syntax import as_filter
-from vai.filters import Filter
 from vai.models.catalog import (
     DEFAULT_EMBEDDER,
     DEFAULT_RERANKER,
@@ -48,6 +46,9 @@ from vai.types import (
     Provenance,
     QueryResponse,
 )
+
+if TYPE_CHECKING:
+    from vai.filters import Filter
 
 SMALLEST_CHUNK = 16
 CONTEXT_TOKENS = 24
@@ -377,7 +378,7 @@ class Collection:
         if share is not None and not 0.0 <= share <= 1.0:
             raise InvalidSettings(f"--blend must be from 0 to 1: {share:g}")
         found_by = resolve_stage1(self._settings, mode=stage1, fusion=fusion, words_weight=words_weight)
-        let_through = as_filter(filter)
+        let_through = _as_filter(filter)
         known = self._engine.provenance(self._name)
         loading = self._start_opening_reranker(rerank_model, rerank)
         embedder = self._open_embedder(known)
@@ -432,7 +433,7 @@ class Collection:
             root=self._root,
             ids=ids,
             paths=[Path(path) for path in paths],
-            filter=as_filter(filter),
+            filter=_as_filter(filter),
             dry_run=dry_run,
             index_progress=index_progress,
         )
@@ -468,7 +469,7 @@ class Collection:
             path=Path(path),
             vectors=None if vectors is None else Path(vectors),
             with_vectors=with_vectors,
-            filter=as_filter(filter),
+            filter=_as_filter(filter),
             force=force,
             progress=progress,
         )
@@ -583,6 +584,14 @@ def located_store(store: str | Path = STORE_FOLDER) -> Path:
     """The folder of the store that is meant, whether or not it is there yet."""
     named = None if str(store) == STORE_FOLDER else Path(store)
     return find_store(named, os.environ, Path.cwd())
+
+
+def _as_filter(given: Filter | Mapping[str, Json] | Sequence[str] | None) -> Filter | None:
+    if given is None:
+        return None
+    from vai.filter_syntax import as_filter
+
+    return as_filter(given)
 
 
 def _in_background(work: Callable[[], Reranker]) -> Future[Reranker]:

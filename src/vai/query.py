@@ -10,8 +10,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vai.filters import Filter, field_warnings, filter_to_json
 from vai.freshness import is_unchanged, stamp_of
 from vai.languages import is_foreign
 from vai.protocols import Embedder, Engine, Reranker
@@ -22,6 +22,7 @@ from vai.types import (
     Candidate,
     EmbedStage,
     Hit,
+    Json,
     QueryResponse,
     QuerySettings,
     Reading,
@@ -30,6 +31,9 @@ from vai.types import (
     Stage1,
     Stages,
 )
+
+if TYPE_CHECKING:
+    from vai.filters import Filter
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ def query(
             top_k=depths.top_k,
             rerank_model=reranker.name if reranker else None,
             blend=share if reranker else None,
-            filter=None if filter is None else filter_to_json(filter),
+            filter=_as_json(filter),
             fusion=stage1.fusion if stage1.mode == "hybrid" else None,
             words_weight=stage1.words_weight
             if (stage1.mode, stage1.fusion) == ("hybrid", "scores")
@@ -240,7 +244,19 @@ def _query_warnings(text: str, tokens: int, embedder: Embedder) -> list[str]:
 
 
 def _filter_warnings(engine: Engine, collection: str, filter: Filter | None) -> list[str]:
-    return [] if filter is None else field_warnings(filter, engine.fields(collection))
+    if filter is None:
+        return []
+    from vai.filters import field_warnings
+
+    return field_warnings(filter, engine.fields(collection))
+
+
+def _as_json(filter: Filter | None) -> Json:
+    if filter is None:
+        return None
+    from vai.filters import filter_to_json
+
+    return filter_to_json(filter)
 
 
 def _stale_warnings(hits: Sequence[Hit]) -> list[str]:

@@ -10,22 +10,13 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
+from importlib import import_module
 from typing import TextIO
 
 import click
 
 from vai._version import __version__
-from vai.cli.collections import collections
-from vai.cli.delete import delete
-from vai.cli.doctor import doctor
-from vai.cli.export import export
-from vai.cli.index import index
-from vai.cli.ingest import ingest
-from vai.cli.models import models
-from vai.cli.query import query
-from vai.cli.rerank import rerank
-from vai.cli.status import status
 from vai.errors import Interrupted, VaiError
 
 EPILOG = (
@@ -36,8 +27,46 @@ UNFORESEEN = 3
 NO_OUTPUT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
 
+class _Commands(MutableMapping[str, click.Command]):
+    """The commands by name, each in a module of its own that is imported when it is asked for."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = list(names)
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self._names:
+            raise KeyError(name)
+        command: click.Command = getattr(import_module(f"vai.cli.{name}"), name)
+        return command
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        raise TypeError("commands are modules of this package")
+
+    def __delitem__(self, name: str) -> None:
+        self._names.remove(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
 @click.group(
-    epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    commands=_Commands(
+        "ingest",
+        "query",
+        "rerank",
+        "status",
+        "collections",
+        "index",
+        "delete",
+        "export",
+        "models",
+        "doctor",
+    ),
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="vai", message="%(prog)s %(version)s")
 def cli() -> None:
@@ -48,10 +77,6 @@ def cli() -> None:
     vai ingest docs/
     vai query "How do I configure replica sets?"
     """  # noqa: D301 - the backslash tells click to keep the lines
-
-
-for command in (ingest, query, rerank, status, collections, index, delete, export, models, doctor):
-    cli.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

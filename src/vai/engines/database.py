@@ -13,8 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vai.engines.analysis import ANALYSIS_VERSION
-from vai.engines.fields import FIELDS_SCHEMA
-from vai.engines.words import WORDS_SCHEMA
 from vai.errors import StoreBusy, StoreCorrupt, StoreFailure, StoreFull, StoreReadOnly, StoreTooNew, VaiError
 
 FORMAT = 2
@@ -122,6 +120,9 @@ def _reader(path: Path, mode: str) -> sqlite3.Connection:
 
 def create_database(path: Path, meta: dict[str, str | int]) -> None:
     """Make an empty database, whole or not at all."""
+    from vai.engines.fields import FIELDS_SCHEMA
+    from vai.engines.words import WORDS_SCHEMA
+
     connection = connect_writer(path)
     try:
         connection.execute("BEGIN IMMEDIATE")

@@ -39,7 +39,6 @@ from vai.errors import (
     StoreNotFound,
     StoreTooNew,
 )
-from vai.filters import Filter
 from vai.types import (
     BY_VECTOR,
     Chunk,
@@ -57,6 +56,7 @@ from vai.types import (
 if TYPE_CHECKING:
     from vai.arrays import Matrix, Vector
     from vai.engines.writer import EmbeddedWriter
+    from vai.filters import Filter
 
 STORE_SCHEMA = "vai.store/1"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

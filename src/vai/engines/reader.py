@@ -10,20 +10,21 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vai.arrays import Matrix
 from vai.engines.database import connect_reader, contents_understood, has_pending_changes, read_meta
-from vai.engines.fields import field_names
 from vai.engines.fusion import Scored
 from vai.engines.indexing import Covering, covering
 from vai.engines.layout import DATABASE
 from vai.engines.searching import Rows, Search
-from vai.engines.selection import allowed_documents
 from vai.engines.words import Words
-from vai.filters import Filter
 from vai.types import Candidate, Chunk, CollectionInfo, Found, IndexInfo, Provenance, SourceState, Stamp
+
+if TYPE_CHECKING:
+    from vai.filters import Filter
 
 _CHUNK = """
 SELECT chunks.vector, documents.id, chunks.ordinal, sources.name, documents.title, chunks.text, chunks.first,
@@ -140,11 +141,15 @@ class Reader:
 
     def fields(self) -> list[str]:
         """Names of the metadata fields that documents have."""
+        from vai.engines.fields import field_names
+
         with self._snapshot() as (connection, _):
             return field_names(connection)
 
     def documents(self, filter: Filter | None) -> list[str]:
         """Ids of the documents that a filter lets through, or of all."""
+        from vai.engines.selection import allowed_documents
+
         with self._snapshot() as (connection, _):
             stored = connection.execute("SELECT number, id FROM documents ORDER BY number")
             if filter is None:

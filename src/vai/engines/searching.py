@@ -6,6 +6,7 @@ import json
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,12 @@ from vai.engines.index import AnnIndex, IndexDamagedError, IndexFile
 from vai.engines.layout import generation_of, owners_name
 from vai.engines.nearest import Allowed, Nearest, nearest
 from vai.engines.rowfiles import OWNER_ROWS, map_rows, vector_rows
-from vai.engines.selection import allowed_rows
 from vai.engines.vectors import similarities_of
 from vai.engines.words import Words, best
-from vai.filters import Filter, filter_to_json
 from vai.types import Stage1
+
+if TYPE_CHECKING:
+    from vai.filters import Filter
 
 FILTERS_KEPT = 16
 
@@ -102,6 +104,9 @@ class Rows:
         """The rows that may be found."""
         if filter is None:
             return self.live
+        from vai.engines.selection import allowed_rows
+        from vai.filters import filter_to_json
+
         key = json.dumps(filter_to_json(filter))
         if key not in self._allowed:
             while len(self._allowed) >= FILTERS_KEPT:
