@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -188,6 +189,7 @@ def change(
     copy = scratch / "changed"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(folder, copy)
+    os.sync()  # or the first sync of the engine would wait for the copy to reach the disk
     some = max(1, vectors.rows // 100)
     dead = np.random.default_rng(1).choice(vectors.rows, size=some, replace=False)
     stored = str(vectors.collection)
