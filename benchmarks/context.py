@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from measuring.beir import find_sets, read_judged, unpacked, write_corpus
+from measuring.beir import find_sets, prepared
 from measuring.judging import Mixing, Seen, best_chunk_counts
 from measuring.machine import describe, provenance
 from measuring.metrics import Values, gain, ndcg
+from measuring.options import collections_parser
 from measuring.report import say, table
 from vai import Collection, Hit, Reranker, Settings, open_reranker
 
@@ -48,13 +49,11 @@ def main() -> None:
 
 def measure_set(location: Path, queries: int, workspace: Path, reranker: Reranker) -> dict[str, Values]:
     """nDCG@10 of every query for each place of the context."""
-    folder = unpacked(location, workspace / "unpacked")
-    judged = read_judged(folder, queries)
-    corpus = workspace / "corpora" / f"{location.stem}.jsonl"
-    write_corpus(folder, corpus, judged.documents, None)
+    chosen = prepared(location, workspace, queries=queries)
+    judged = chosen.judged
     found: dict[str, list[float]] = {place: [] for place in PLACES}
-    with Collection.open(workspace / ".vai", location.stem, settings=Settings()) as collection:
-        collection.ingest(corpus)
+    with Collection.open(workspace / ".vai", chosen.name, settings=Settings()) as collection:
+        collection.ingest(chosen.corpus)
         for query_id, text in judged.queries.items():
             hits = collection.query(text, limit=20, top_k=20, rerank=False).hits
             for place, passage in PLACES.items():
@@ -71,7 +70,7 @@ def _order(
     reading = reranker.score(query, texts)
     values = reading.relevance if reading.logits is None else reading.logits
     seen = [
-        Seen(hit.id, hit.document_id, hit.stage1_rank, hit.similarity, float(value))
+        Seen(hit.id, hit.document_id, hit.stage1_rank, hit.stage1_score, float(value))
         for hit, value in zip(hits, values, strict=True)
     ]
     mixing = Mixing(reranker.blend, reranker.similarity_scale)
@@ -90,21 +89,7 @@ def _cells(values: dict[str, Values]) -> list[str]:
 
 def parsed_options() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
-    add("--data", type=Path, required=True, metavar="DIR", help="folder of test collections, zips or folders")
-    add(
-        "--sets",
-        type=lambda text: tuple(text.split(",")),
-        default=(),
-        metavar="A,B",
-        help="some of them [all]",
-    )
-    add("--queries", type=int, default=120, metavar="N", help="at most so many of a set [120]")
-    add("--store", type=Path, metavar="DIR", help="keep corpora and store there, and use them again")
-    return parser.parse_args()
+    return collections_parser(__doc__, queries=120).parse_args()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from measuring.beir import find_sets, read_judged, unpacked, write_corpus
+from measuring.beir import find_sets, prepared
 from measuring.judging import (
     RECALL_DEPTHS,
     Mixing,
@@ -31,6 +31,7 @@ from measuring.judging import (
 )
 from measuring.machine import describe, provenance
 from measuring.metrics import Gain, Values, gain
+from measuring.options import add_ignore_own, add_json, at_least_1, collections_parser, numbers
 from measuring.report import save, say, table
 from vai import Collection, Reranker, Settings, open_reranker
 from vai.models.catalog import DEFAULT_RERANKER
@@ -81,19 +82,15 @@ def measure_set(
     context: bool,
 ) -> SetResult:
     """Ingest one set and judge every order of its candidates."""
-    folder = unpacked(location, workspace / "unpacked")
-    judged = read_judged(folder, options.queries)
-    name = location.stem if location.suffix == ".zip" else location.name
-    part = name if options.documents is None else f"{name}-{options.documents}"
-    corpus = workspace / "corpora" / f"{part}.jsonl"
-    write_corpus(folder, corpus, judged.documents, options.documents)
+    chosen = prepared(location, workspace, queries=options.queries, documents=options.documents)
+    name, judged, part = chosen.name, chosen.judged, chosen.corpus.stem
     ignore_own = name in options.ignore_own
     mixings = {blend: Mixing(blend, reranker.similarity_scale) for blend in blends}
     collection_name = part if context else f"{part}-no-context"
     with Collection.open(
         workspace / ".vai", collection_name, reranker=reranker, settings=Settings()
     ) as collection:
-        ingested = collection.ingest(corpus, title_field=None if context else NO_TITLE)
+        ingested = collection.ingest(chosen.corpus, title_field=None if context else NO_TITLE)
         say(f"{collection_name}: ingested in {ingested.seconds:.0f} s, {len(judged.queries)} queries")
         run = run_queries(collection, judged, options.limit, ignore_own=ignore_own)
         asked = candidates_asked(options.limit, ignore_own=ignore_own)
@@ -240,27 +237,16 @@ def mean_json(results: Sequence[SetResult], blends: Sequence[float]) -> dict[str
 
 def parsed_options() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = collections_parser(__doc__, queries=300)
     add = parser.add_argument
-    add("--data", type=Path, required=True, metavar="DIR", help="folder of test collections, zips or folders")
-    add("--sets", type=_names, default=(), metavar="A,B", help="some of them [all]")
-    add(
-        "--queries",
-        type=int,
-        default=300,
-        metavar="N",
-        help="at most so many of a set, chosen at random [300]",
-    )
     add(
         "--documents",
-        type=int,
+        type=at_least_1,
         metavar="N",
         help="at most so many of a set, all judged ones among them [all]",
     )
-    add("--limit", type=int, default=20, metavar="N", help="candidates that stage 2 reads [20]")
-    add("--blends", type=_numbers, metavar="B,B", help="blends to compare [0 and the model's own]")
+    add("--limit", type=at_least_1, default=20, metavar="N", help="candidates that stage 2 reads [20]")
+    add("--blends", type=_shares, metavar="B,B", help="blends to compare [0 and the model's own]")
     add("--context", choices=CONTEXTS, default="on", help="title and heading path before passages [on]")
     add(
         "--rerank-model",
@@ -268,30 +254,16 @@ def parsed_options() -> argparse.Namespace:
         metavar="NAME",
         help=f"model of stage 2 [{DEFAULT_RERANKER}]",
     )
-    add(
-        "--ignore-own",
-        type=_names,
-        default=("arguana",),
-        metavar="A,B",
-        help="sets whose queries are documents",
-    )
-    add("--store", type=Path, metavar="DIR", help="keep corpora and store there, and use them again")
-    add("--json", type=Path, metavar="FILE", help="also write the result there, a .json file or a folder")
-    options = parser.parse_args()
-    if min(options.queries, options.limit, options.documents or 1) < 1:
-        parser.error("numbers must be at least 1")
-    return options
+    add_ignore_own(parser)
+    add_json(parser)
+    return parser.parse_args()
 
 
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name for name in text.split(",") if name)
-
-
-def _numbers(text: str) -> list[float]:
-    numbers = sorted({float(number) for number in text.split(",")})
-    if not all(0.0 <= number <= 1.0 for number in numbers):
+def _shares(text: str) -> list[float]:
+    shares = numbers(text)
+    if not all(0.0 <= share <= 1.0 for share in shares):
         raise argparse.ArgumentTypeError(f"blends are from 0 to 1: {text}")
-    return numbers
+    return shares
 
 
 if __name__ == "__main__":

@@ -19,10 +19,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from measuring.beir import Judged, find_sets, read_judged, unpacked, write_corpus
+from measuring.beir import Judged, find_sets, prepared
 from measuring.judging import best_chunk_counts, ndcg_values, recall_values
 from measuring.machine import describe, provenance
 from measuring.metrics import Gain, Values, gain
+from measuring.options import add_ignore_own, add_json, collections_parser, numbers
 from measuring.report import save, say, table
 from vai import Collection, QueryResponse, Settings
 from vai.types import Json, Stage1, as_json
@@ -72,13 +73,10 @@ def judge_set(
     location: Path, options: argparse.Namespace, workspace: Path, modes: dict[str, Stage1]
 ) -> dict[str, Judgement]:
     """Ingest one set and judge what every mode finds."""
-    folder = unpacked(location, workspace / "unpacked")
-    judged = read_judged(folder, options.queries)
-    name = location.stem if location.suffix == ".zip" else location.name
-    corpus = workspace / "corpora" / f"{name}.jsonl"
-    write_corpus(folder, corpus, judged.documents, None)
+    chosen = prepared(location, workspace, queries=options.queries)
+    name, judged = chosen.name, chosen.judged
     with Collection.open(workspace / ".vai", name, settings=Settings()) as collection:
-        ingested = collection.ingest(corpus)
+        ingested = collection.ingest(chosen.corpus)
         say(f"{name}: ingested in {ingested.seconds:.0f} s, {len(judged.queries)} queries")
         return {
             label: judge(collection, judged, mode, ignore_own=name in options.ignore_own)
@@ -192,47 +190,17 @@ def gain_of(sets: Sequence[dict[str, Judgement]], label: str, measure: str) -> G
 
 def parsed_options() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
-    add("--data", type=Path, required=True, metavar="DIR", help="folder of test collections, zips or folders")
-    add("--sets", type=_names, default=(), metavar="A,B", help="some of them [all]")
-    add(
-        "--queries",
-        type=int,
-        default=300,
-        metavar="N",
-        help="at most so many of a set, chosen at random [300]",
-    )
-    add(
+    parser = collections_parser(__doc__, queries=300)
+    parser.add_argument(
         "--weights",
-        type=_numbers,
+        type=numbers,
         default=[0.1, 0.25, 0.5, 1.0],
         metavar="W,W",
         help="of words [0.1,0.25,0.5,1]",
     )
-    add(
-        "--ignore-own",
-        type=_names,
-        default=("arguana",),
-        metavar="A,B",
-        help="sets whose queries are documents",
-    )
-    add("--store", type=Path, metavar="DIR", help="keep corpora and store there, and use them again")
-    add("--json", type=Path, metavar="FILE", help="also write the result there, a .json file or a folder")
-    options = parser.parse_args()
-    if options.queries < 1:
-        parser.error("--queries must be at least 1")
-    return options
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name for name in text.split(",") if name)
-
-
-def _numbers(text: str) -> list[float]:
-    return sorted({float(number) for number in text.split(",")})
+    add_ignore_own(parser)
+    add_json(parser)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

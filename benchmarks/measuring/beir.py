@@ -72,6 +72,26 @@ def read_judged(folder: Path, most: int) -> Judged:
     return Judged({query: texts[query] for query in chosen}, {query: grades[query] for query in chosen})
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A test collection that can be ingested: its name, its corpus as a file of records, and what was judged."""
+
+    name: str
+    corpus: Path
+    judged: Judged
+
+
+def prepared(location: Path, workspace: Path, *, queries: int, documents: int | None = None) -> Prepared:
+    """Unpack a set, choose at most `queries` of its queries, and at most `documents` of its documents."""
+    folder = unpacked(location, workspace / "unpacked")
+    judged = read_judged(folder, queries)
+    name = location.stem if location.suffix == ".zip" else location.name
+    part = name if documents is None else f"{name}-{documents}"
+    corpus = workspace / "corpora" / f"{part}.jsonl"
+    write_corpus(folder, corpus, judged.documents, documents)
+    return Prepared(name, corpus, judged)
+
+
 def write_corpus(folder: Path, destination: Path, keep: set[str], most: int | None) -> None:
     """Copy the corpus; if it has more than `most` documents, those to `keep` and a random choice of others."""
     lines = (folder / "corpus.jsonl").read_bytes().splitlines(keepends=True)

@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from measuring.machine import commit
-from measuring.processes import PROGRAMS, environment
+from measuring.processes import Worker
 from measuring.report import say
 from measuring.truth import Vectors
 
 
-class Engine:
+class Engine(Worker):
     """A process with one engine: see `programs/engine_worker.py`.
 
     Args:
@@ -28,32 +25,11 @@ class Engine:
 
     def __init__(self, python: Path, name: str, folder: Path, *, cores: int = 1) -> None:
         self.name = name
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process
-        self._process = subprocess.Popen(
-            [python, PROGRAMS / "engine_worker.py", name, folder, str(cores)],
-            env=environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-        )
-        self.about: dict[str, Any] = self._answer()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.communicate()
-        self._errors.close()
+        super().__init__("engine_worker.py", name, folder, str(cores), python=python)
 
     def do(self, what: str, **request: Any) -> Any:
         """The answer to a request."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"do": what, **request}) + "\n")
-        self._process.stdin.flush()
-        return self._answer()
+        return self.ask(json.dumps({"do": what, **request}))
 
     def search(
         self,
@@ -92,15 +68,6 @@ class Engine:
         finally:
             done.set()
             watcher.join()
-
-    def _answer(self) -> Any:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            self._process.wait()
-            self._errors.seek(0)
-            raise SystemExit(f"{self.name} ended early:\n{self._errors.read()[-4000:]}")
-        return json.loads(line)
 
 
 def own_memory(process: int) -> int:

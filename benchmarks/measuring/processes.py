@@ -88,17 +88,17 @@ def bare_models() -> dict[str, Json]:
 class Worker:
     """A program that stays: it answers one line of JSON when it is ready and one for every line it is sent."""
 
-    def __init__(self, program: str, job: Path, *, python: str | Path = sys.executable) -> None:
+    def __init__(self, program: str, *arguments: str | Path, python: str | Path = sys.executable) -> None:
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the worker
         self._process = subprocess.Popen(
-            [python, PROGRAMS / program, job],
+            [python, PROGRAMS / program, *arguments],
             env={**environment(), "HF_HUB_OFFLINE": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
         )
-        self.about: dict[str, Json] = self._answer()
+        self.about: dict[str, Any] = self._answer()
 
     def __enter__(self) -> Self:
         return self
@@ -111,10 +111,14 @@ class Worker:
 
     def work(self) -> float:
         """Seconds that the worker needed to do its work once."""
+        return float(self.ask("")["seconds"])
+
+    def ask(self, line: str) -> Any:
+        """The answer to a line."""
         assert self._process.stdin is not None
-        self._process.stdin.write("\n")
+        self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
-        return float(self._answer()["seconds"])
+        return self._answer()
 
     def _answer(self) -> Any:
         assert self._process.stdout is not None
@@ -122,5 +126,5 @@ class Worker:
         if not line:
             self._process.wait()
             self._errors.seek(0)
-            raise SystemExit(f"`{self._process.args!r}` ended early:\n{self._errors.read()}")
+            raise SystemExit(f"`{self._process.args!r}` ended early:\n{self._errors.read()[-4000:]}")
         return json.loads(line)

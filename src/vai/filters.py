@@ -98,6 +98,12 @@ def is_about_documents(filter: Filter) -> bool:
     return all(found.metadata or found.field != "heading" for found in conditions(filter))
 
 
+def require_about_documents(filter: Filter) -> None:
+    """Raises ValueError for a filter about headings, which lets through chunks of a document and not others."""
+    if not is_about_documents(filter):
+        raise ValueError("a filter about headings lets chunks through, and not documents")
+
+
 def filter_to_json(filter: Filter) -> dict[str, Json]:
     """A filter in MongoDB's notation, always written the same way; `filter_from_json` reads it back."""
     match filter:

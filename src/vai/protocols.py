@@ -240,7 +240,11 @@ class Engine(Protocol):
         ...
 
     def documents(self, collection: str, filter: Filter | None = None) -> Sequence[str]:
-        """Ids of the documents that a filter lets through, or of all, in the order in which they were stored."""
+        """Ids of the documents that a filter lets through, or of all, in the order in which they were stored.
+
+        Raises:
+            ValueError: the filter is about headings, of which the chunks of a document have different ones.
+        """
         ...
 
     def scan(self, collection: str, filter: Filter | None = None) -> Iterator[tuple[Sequence[Chunk], Matrix]]:

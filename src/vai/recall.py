@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vai.protocols import Engine
-from vai.settings import MOST_CANDIDATES
 from vai.types import DepthRecall, IndexCheck
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 SHALLOW, DEEP = 20, 100
 """The numbers of best chunks of which recall is measured."""
-DEPTHS = (100, 150, 200, 300, 400, 600, 800, 1200, 1600, 2400, 3200, 6400)
+DEPTHS = (110, 150, 200, 300, 400, 600, 800, 1200, 1600, 2400, 3200, 6400)
 GOAL = 0.99
 DEFAULT_SAMPLE = 200
 
@@ -47,7 +46,7 @@ def check_index(engine: Engine, collection: str, *, sample: int = DEFAULT_SAMPLE
         for query in queries
     ]
     measured: list[DepthRecall] = []
-    for depth in (depth for depth in DEPTHS if depth <= MOST_CANDIDATES):
+    for depth in DEPTHS:
         measured.append(_at_depth(engine, collection, queries, truths, depth))
         if measured[-1].recall_at_20 >= GOAL and measured[-1].recall_at_100 >= GOAL:
             break
@@ -66,9 +65,7 @@ def _at_depth(
     shallow, deep, times = [], [], []
     for query, truth in zip(queries, truths, strict=True):
         began = time.perf_counter()
-        found = _similarities(
-            engine, collection, query, DEEP + 1, num_candidates=max(depth, DEEP + 1), exact=False
-        )
+        found = _similarities(engine, collection, query, DEEP + 1, num_candidates=depth, exact=False)
         times.append(time.perf_counter() - began)
         shallow.append(_recall(found, truth, SHALLOW))
         deep.append(_recall(found, truth, DEEP))

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from vai.errors import InvalidSettings
 from vai.types import Fusion, Stage1, Stage1Mode
@@ -28,8 +28,8 @@ DEFAULT_CHUNK_TOKENS = 200
 DEFAULT_MAX_FILE_MB = 20.0
 DEFAULT_STAGE1 = Stage1(mode="hybrid", fusion="scores", words_weight=0.25)
 """What finds the best candidates in the mean of the evaluation sets (docs/stage1.md)."""
-STAGE1_MODES: tuple[Stage1Mode, ...] = ("vector", "words", "hybrid")
-FUSIONS: tuple[Fusion, ...] = ("scores", "ranks")
+STAGE1_MODES: tuple[Stage1Mode, ...] = get_args(Stage1Mode)
+FUSIONS: tuple[Fusion, ...] = get_args(Fusion)
 MOST_WORDS_WEIGHT = 100.0
 CANDIDATES_PER_LIMIT = 20
 MOST_CANDIDATES = 10_000
@@ -118,8 +118,8 @@ def resolve_stage1(
     Raises:
         InvalidSettings: a value is none of those there are, or was asked for where it has no effect.
     """
-    chosen = _one_of(STAGE1_MODES, mode, "--stage1") or settings.stage1 or DEFAULT_STAGE1.mode
-    joined = _one_of(FUSIONS, fusion, "--fusion")
+    chosen = one_of(STAGE1_MODES, mode, "--stage1") or settings.stage1 or DEFAULT_STAGE1.mode
+    joined = one_of(FUSIONS, fusion, "--fusion")
     weight = words_weight if words_weight is None else _weight(words_weight, "--words-weight")
     for flag, value in (("--fusion", joined), ("--words-weight", None if weight is None else f"{weight:g}")):
         if value is not None and chosen != "hybrid":
@@ -269,8 +269,12 @@ def _weight(value: object, place: str) -> float:
     return number
 
 
-def _one_of(known: tuple[Choice, ...], value: object, place: str) -> Choice | None:
-    """The one of the known values that is meant; None for None."""
+def one_of(known: tuple[Choice, ...], value: object, place: str) -> Choice | None:
+    """The one of the known values that is meant; None for None.
+
+    Raises:
+        InvalidSettings: it is none of them; the message calls it by its `place`.
+    """
     if value is None:
         return None
     for choice in known:
@@ -295,8 +299,8 @@ _KINDS: dict[str, Callable[[object, str], object]] = {
     "bool": _switch,
     "int | None": _integer,
     "float | None": _share,
-    "Stage1Mode | None": lambda value, place: _one_of(STAGE1_MODES, value, place),
-    "Fusion | None": lambda value, place: _one_of(FUSIONS, value, place),
+    "Stage1Mode | None": lambda value, place: one_of(STAGE1_MODES, value, place),
+    "Fusion | None": lambda value, place: one_of(FUSIONS, value, place),
 }
 _CONVERTERS = {setting.name: _KINDS[str(setting.type)] for setting in fields(Settings)} | {
     "words_weight": _weight

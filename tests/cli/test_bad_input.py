@@ -297,3 +297,9 @@ def test_what_the_system_refuses_is_a_sentence_with_the_file(
     monkeypatch.delenv("VAI_TRACEBACK")
     said = complaint(vai("query", "text"), 3)
     assert said == "error: `/some/file` cannot be read or written: Input/output error\n"
+
+
+def test_a_command_that_is_none_is_named_with_the_nearest() -> None:
+    said = complaint(vai("qurey", "question"), 2)
+    assert "no such command 'qurey'" in said
+    assert "did you mean `query`?" in said

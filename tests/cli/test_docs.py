@@ -16,7 +16,7 @@ import click
 import pytest
 
 from command_line import vai
-from vai.cli import cli
+from vai.cli import COMMANDS, cli
 from vai.documents.formats import OFFICE_TYPES, READERS
 from vai.settings import Settings
 
@@ -26,7 +26,7 @@ BEGIN, END = "<!-- commands -->\n", "<!-- end of commands -->\n"
 
 def help_texts() -> Iterator[tuple[str, str]]:
     """Each command's name and what its `--help` prints."""
-    for arguments in ([], *([name] for name in sorted(cli.commands))):
+    for arguments in ([], *([name] for name in sorted(COMMANDS))):
         yield " ".join(["vai", *arguments]), vai(*arguments, "--help").stdout
 
 
@@ -47,9 +47,10 @@ def test_the_commands_are_those_that_help_shows() -> None:
     assert in_one_line(written) == in_one_line(commands_section())
 
 
-@pytest.mark.parametrize("name", cli.commands)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_and_flag_is_explained(name: str) -> None:
-    command = cli.commands[name]
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
     assert command.help
     for parameter in command.params:
         if isinstance(parameter, click.Option):

@@ -798,6 +798,11 @@ def test_a_filter_lets_through_what_it_says_and_the_limit_is_filled(
     assert len(years.documents(NAME, wanted)) == matched // 2
 
 
+def test_documents_are_not_found_by_headings_which_are_of_chunks(years: Engine) -> None:
+    with pytest.raises(ValueError, match="headings"):
+        years.documents(NAME, has("heading", "eq", "Weather"))
+
+
 def test_a_filter_limits_words_too(years: Engine) -> None:
     found = asked(years, EAST, "words", WORDS, limit=100, num_candidates=100, filter=has("year", "eq", 2003))
     assert len(found) == 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -285,6 +286,18 @@ def test_a_copied_store_is_not_a_damaged_one(engine: EmbeddedEngine, store: Path
     engine.close()
     found = search(engine, QUERIES[0])
     assert (found.exact, found.warnings) == (False, ())
+
+
+def test_the_first_write_to_a_copy_makes_it_open_without_being_read(
+    engine: EmbeddedEngine, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(engine, VECTORS[:300])
+    os.utime(collection_folder(store) / "index-0001-0001.ann", ns=(0, 0))
+    add(engine, VECTORS[300:301], first=300)
+    engine.close()
+    monkeypatch.setattr("vai.engines.index.file.digest_of", lambda *_: pytest.fail("it was read"))
+    assert search(engine, QUERIES[0]).depth == 100
+    assert index_files(store) == ["index-0001-0001.ann"]
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, MemoryError])

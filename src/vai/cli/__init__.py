@@ -7,10 +7,11 @@ it happened.
 
 from __future__ import annotations
 
+import difflib
 import errno
 import os
 import sys
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TextIO
 
@@ -19,6 +20,18 @@ import click
 from vai._version import __version__
 from vai.errors import Interrupted, VaiError
 
+COMMANDS = (
+    "ingest",
+    "query",
+    "rerank",
+    "status",
+    "collections",
+    "index",
+    "delete",
+    "export",
+    "models",
+    "doctor",
+)
 EPILOG = (
     "Exit codes: 0 fine, 1 it ran and found nothing or a check failed, 2 wrong use, 3 a part is missing or "
     "unreachable, 130 interrupted."
@@ -27,51 +40,28 @@ UNFORESEEN = 3
 NO_OUTPUT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
 
-class _Commands(MutableMapping[str, click.Command]):
-    """The commands by name, each in a module of its own that is imported when it is asked for."""
+class _Commands(click.Group):
+    """Each command is in a module of its own, which is imported when the command is asked for."""
 
-    def __init__(self, *names: str) -> None:
-        self._names = list(names)
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
 
-    def __getitem__(self, name: str) -> click.Command:
-        if name not in self._names:
-            raise KeyError(name)
-        command: click.Command = getattr(import_module(f"vai.cli.{name}"), name)
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"vai.cli.{cmd_name}"), cmd_name)
         return command
-
-    def __setitem__(self, name: str, command: click.Command) -> None:
-        raise TypeError("commands are modules of this package")
-
-    def __delitem__(self, name: str) -> None:
-        self._names.remove(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
 
 
 @click.group(
-    commands=_Commands(
-        "ingest",
-        "query",
-        "rerank",
-        "status",
-        "collections",
-        "index",
-        "delete",
-        "export",
-        "models",
-        "doctor",
-    ),
+    cls=_Commands,
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="vai", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Find the few passages that answer a question, in two stages: a vector search casts a wide net, and a
-    reranker reads every candidate together with the question.
+    """Find the few passages that answer a question, in two stages: similar vectors and the words of the question
+    cast a wide net, and a reranker reads every candidate together with the question.
 
     \b
     vai ingest docs/
@@ -131,9 +121,9 @@ def _complain(message: str, hint: str | None, exit_code: int) -> int:
 
 def _wrong_use(error: click.ClickException, arguments: Sequence[str]) -> tuple[str, str]:
     """Message and hint."""
-    command = " ".join(["vai", *(word for word in arguments[:1] if word in cli.commands)])
+    command = " ".join(["vai", *(word for word in arguments[:1] if word in COMMANDS)])
     show = f"`{command} --help` shows what can be said"
-    nearest = next(iter(getattr(error, "possibilities", None) or ()), None)
+    nearest = next(iter(getattr(error, "possibilities", None) or _near_commands(arguments)), None)
     guess = f"did you mean `{nearest}`? " if nearest else ""
     match error:
         case click.exceptions.NoSuchOption():
@@ -143,6 +133,12 @@ def _wrong_use(error: click.ClickException, arguments: Sequence[str]) -> tuple[s
             return _plain(error.message), f"{guess}{show}"
         case _:
             return _plain(error.format_message()), show
+
+
+def _near_commands(arguments: Sequence[str]) -> list[str]:
+    """The commands that may be meant by a first word that is none."""
+    unknown = [word for word in arguments[:1] if word not in COMMANDS and not word.startswith("-")]
+    return difflib.get_close_matches(unknown[0], COMMANDS, n=1) if unknown else []
 
 
 def _plain(message: str) -> str:

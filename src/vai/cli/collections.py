@@ -79,13 +79,14 @@ def _json(
     return {
         "schema": "vai.collections/1",
         "store": str(folder),
-        "collections": [_row(info) for info in whole],
+        "collections": [row_of(info) for info in whole],
         "damaged": [to_json(item) for item in damaged],
         "dropped": dropped,
     }
 
 
-def _row(info: CollectionInfo) -> dict[str, Json]:
+def row_of(info: CollectionInfo) -> dict[str, Json]:
+    """A collection as JSON, what its vectors were made with beside the rest."""
     values = to_json(info)
     del values["provenance"]
     return {**values, **to_json(info.provenance)}

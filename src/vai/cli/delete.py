@@ -46,7 +46,7 @@ def delete(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Delete documents from a collection: those of files and folders, by id, or by a filter.
+    """Delete documents by file or folder, by id, or by a filter.
 
     Say it in one of these three ways. The files themselves are left alone, so that those which are still there
     come back with the next ingest unless .vaiignore names them. On a terminal you are asked first; elsewhere

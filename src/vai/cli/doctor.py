@@ -21,7 +21,7 @@ _SIGNS = {"fine": ("ok", "green"), "note": ("note", "yellow"), "fault": ("FAULT"
 @click.option("--check", is_flag=True, help="Verify every byte of the store too.")
 @json_option
 def doctor(store: Path, check: bool, as_json: bool) -> int:
-    """Look at what vai needs, and say what is missing and how to get it."""
+    """Say what is missing here, and how to get it."""
     findings = diagnose(located_store(store), verify_store=check)
     faults = any(finding.state == "fault" for finding in findings)
     if as_json:

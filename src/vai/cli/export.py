@@ -51,7 +51,7 @@ def export(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Write every chunk of a collection, with its vector, into FILE.
+    """Write all chunks with their vectors into FILE.
 
     FILE ends in .jsonl (an object on each line) or .parquet; `-` writes the lines to standard output. `vai ingest`
     reads an export back under the same ids, without a model: `--vector-field vector` for JSONL, `--vectors` where

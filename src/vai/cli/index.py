@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import click
 
@@ -14,10 +15,11 @@ from vai.cli.progress import bars
 from vai.collection import Collection
 from vai.errors import InvalidSettings
 from vai.recall import DEFAULT_SAMPLE, GOAL
+from vai.settings import one_of
 from vai.types import IndexCheck, IndexCost, IndexInfo, Json, Precision
 from vai.types import as_json as to_json
 
-PRECISIONS: dict[str, Precision] = {"float32": "float32", "int8": "int8", "binary": "binary"}
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 @click.command()
@@ -54,7 +56,7 @@ def index(
     builds it at any time, with other numbers if you like, and says beforehand what that takes. What the index
     finds is always compared again with the exact vectors.
     """
-    chosen = _precision(precision)
+    chosen = one_of(PRECISIONS, precision, "--precision")
     _refuse_contradictions(check=check, estimate=estimate, precision=precision, sample=sample)
     with Collection.open(store, collection, create=False) as opened:
         if check:
@@ -75,12 +77,6 @@ def index(
     else:
         click.echo(f"{_index_text(built)}, built in {duration_text(time.monotonic() - began)}")
     return 0
-
-
-def _precision(named: str | None) -> Precision | None:
-    if named is not None and named not in PRECISIONS:
-        raise InvalidSettings(f"--precision must be one of {', '.join(PRECISIONS)}: {named:.40}")
-    return None if named is None else PRECISIONS[named]
 
 
 def _refuse_contradictions(*, check: bool, estimate: bool, precision: str | None, sample: int | None) -> None:

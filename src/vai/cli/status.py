@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from vai.cli.collections import complain_of
+from vai.cli.collections import complain_of, row_of
 from vai.cli.options import json_option, store_option
 from vai.cli.output import print_json, printable, size_text, table
 from vai.collection import Collection, located_store, survey_collections
@@ -53,9 +53,7 @@ def _described(folder: Path) -> tuple[list[Described], list[DamagedCollection]]:
 
 
 def _row(info: CollectionInfo, fresh: Freshness, index: IndexInfo) -> dict[str, Json]:
-    values = to_json(info)
-    del values["provenance"]
-    return {**values, **to_json(info.provenance), **to_json(fresh), "index": index.state}
+    return {**row_of(info), **to_json(fresh), "index": index.state}
 
 
 def _text(described: list[Described]) -> str:

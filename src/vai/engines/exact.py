@@ -20,10 +20,16 @@ from vai.engines.fusion import Worded, by_both, by_vector, by_words
 from vai.engines.ranking import best_rows
 from vai.engines.vectors import Similar
 from vai.errors import CollectionNotFound, StoreBusy, UnsupportedByEngine
-from vai.filters import Filter, FilterFields, field_names, filter_fields, matches
+from vai.filters import (
+    Filter,
+    FilterFields,
+    field_names,
+    filter_fields,
+    matches,
+    require_about_documents,
+)
 from vai.types import (
     BY_VECTOR,
-    Candidate,
     Chunk,
     Claim,
     CollectionInfo,
@@ -139,16 +145,7 @@ class ExactEngine:
                 )
         return Found(
             tuple(
-                Candidate(
-                    state.chunks[item.row][0],
-                    item.similarity,
-                    rank,
-                    item.score,
-                    vector_rank=item.vector_rank,
-                    words_rank=item.words_rank,
-                    words_score=item.words_score,
-                )
-                for rank, item in enumerate(scored, start=1)
+                item.candidate(state.chunks[item.row][0], rank) for rank, item in enumerate(scored, start=1)
             ),
             exact=True,
             matched=None if filter is None else int(allowed.sum()),
@@ -160,6 +157,8 @@ class ExactEngine:
 
     def documents(self, collection: str, filter: Filter | None = None) -> Sequence[str]:
         state = self._state(collection)
+        if filter is not None:
+            require_about_documents(filter)
         return [
             document.id
             for document in state.documents.values()

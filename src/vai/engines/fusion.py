@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vai.arrays import Vector
 from vai.engines.vectors import Similar
-from vai.types import Stage1
+from vai.types import Candidate, Chunk, Stage1
 
 RANK_CONSTANT = 60
 """Of reciprocal rank fusion, as in its paper (Cormack, Clarke & Büttcher 2009)."""
@@ -39,6 +39,18 @@ class Scored:
     vector_rank: int | None
     words_rank: int | None
     words_score: float | None
+
+    def candidate(self, chunk: Chunk, rank: int) -> Candidate:
+        """The row's chunk, as stage 1 returns it at a rank."""
+        return Candidate(
+            chunk=chunk,
+            similarity=self.similarity,
+            stage1_rank=rank,
+            stage1_score=self.score,
+            vector_rank=self.vector_rank,
+            words_rank=self.words_rank,
+            words_score=self.words_score,
+        )
 
 
 def by_vector(similar: Similar, limit: int) -> list[Scored]:

@@ -21,6 +21,7 @@ from vai.engines.index import (
     expected_cost,
     extend,
     needs_rebuild,
+    stamped,
     verify,
 )
 from vai.engines.layout import generation_of, index_name
@@ -79,7 +80,7 @@ class Covering:
         dead = self.described.covered - covered
         match needs_rebuild(self.described.covered, self.tail.size, dead):
             case "no":
-                return self.described
+                return stamped(self.folder, self.described)
             case "extend":
                 path = self.folder / self._next_name()
                 return extend(

@@ -5,9 +5,7 @@ Format 1 had no fields to filter by, no words, no owners of vectors and no index
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +14,9 @@ from vai.engines.analysis import ANALYSIS_VERSION
 from vai.engines.database import FORMAT, NeedsMigrationError, create_tables, read_meta
 from vai.engines.fields import FIELDS_SCHEMA, FieldsWriter
 from vai.engines.layout import generation_of, owners_name
+from vai.engines.reader import CHUNK, numbered_chunk
 from vai.engines.rowfiles import OWNER_ROWS, RowAppender, sync_folder
 from vai.engines.words import WORDS_SCHEMA, WordsWriter
-from vai.types import Chunk
 
 GROUP = 1_000
 """Chunks dealt with at a time."""
@@ -86,35 +84,10 @@ def _store_words(database: sqlite3.Connection, rows: int) -> None:
     writer = WordsWriter(database)
     for first in range(0, rows, GROUP):
         passages = [""] * min(GROUP, rows - first)
-        for row, passage in _passages(database, first, first + GROUP):
-            passages[row - first] = passage
+        stored = database.execute(
+            f"{CHUNK} WHERE chunks.vector >= ? AND chunks.vector < ?", (first, first + GROUP)
+        )
+        for row, chunk in (numbered_chunk(*found) for found in stored):
+            passages[row - first] = chunk.passage
         writer.add(first, passages)
         writer.flush()
-
-
-def _passages(database: sqlite3.Connection, first: int, end: int) -> Iterator[tuple[int, str]]:
-    found = database.execute(
-        "SELECT chunks.vector, documents.title, chunks.heading, chunks.text FROM chunks"
-        " JOIN documents ON documents.number = chunks.document WHERE chunks.vector >= ? AND chunks.vector < ?",
-        (first, end),
-    )
-    for row, title, heading, text in found:
-        yield row, _chunk(title, tuple(json.loads(heading)), text).passage
-
-
-def _chunk(title: str, heading: tuple[str, ...], text: str) -> Chunk:
-    """A chunk of which only the passage is asked for."""
-    return Chunk(
-        document_id="",
-        ordinal=0,
-        source="",
-        title=title,
-        text=text,
-        start=0,
-        end=len(text),
-        start_line=None,
-        end_line=None,
-        page=None,
-        heading=heading,
-        tokens=0,
-    )

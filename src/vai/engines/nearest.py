@@ -18,8 +18,8 @@ EXACT_UNDER_FILTER = 20_000
 """Rows that a filter leaves up to which comparing all of them is faster than searching the index deeper."""
 DEPTH_COST = 30
 """Searching the index deeper by one costs as much as comparing this many vectors."""
-WORTH_PICKING = 8
-"""Comparing a row picked from many costs as much as comparing this many one after another."""
+WORTH_PICKING = 2
+"""Comparing a row picked from many costs at most as much as comparing this many one after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +41,15 @@ class Allowed:
         """Those of `rows` that may be found."""
         return rows if self.mask is None else rows[self.mask[rows]]
 
+    def within(self, scores: Vector) -> Vector:
+        """The scores, float32 [rows], with 0 for rows that may not be found."""
+        return scores if self.mask is None else scores * self.mask
+
     def after(self, watermark: int) -> int:
         """How many of them come from that row on."""
         if self.mask is None:
             return self.count - watermark
         return int(np.count_nonzero(self.mask[watermark:]))
-
-    def within(self, scores: Vector) -> Vector:
-        """The scores, float32 [rows], with 0 for rows that may not be found."""
-        return scores if self.mask is None else scores * self.mask
 
 
 @dataclass(frozen=True, slots=True)

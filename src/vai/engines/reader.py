@@ -16,17 +16,16 @@ import numpy as np
 
 from vai.arrays import Matrix
 from vai.engines.database import connect_reader, contents_understood, has_pending_changes, read_meta
-from vai.engines.fusion import Scored
 from vai.engines.indexing import Covering, covering
 from vai.engines.layout import DATABASE
 from vai.engines.searching import Rows, Search
 from vai.engines.words import Words
-from vai.types import Candidate, Chunk, CollectionInfo, Found, IndexInfo, Provenance, SourceState, Stamp
+from vai.types import Chunk, CollectionInfo, Found, IndexInfo, Provenance, SourceState, Stamp
 
 if TYPE_CHECKING:
     from vai.filters import Filter
 
-_CHUNK = """
+CHUNK = """
 SELECT chunks.vector, documents.id, chunks.ordinal, sources.name, documents.title, chunks.text, chunks.first,
        chunks.last, chunks.start_line, chunks.end_line, chunks.page, chunks.heading, chunks.tokens, documents.metadata
 FROM chunks JOIN documents ON documents.number = chunks.document JOIN sources ON sources.number = documents.source
@@ -128,7 +127,7 @@ class Reader:
             chunks = dict(self._chunks(connection, "chunks.vector", [item.row for item in result.scored]))
         with contents_understood(self.folder):
             candidates = tuple(
-                _candidate(chunks[item.row], item, rank) for rank, item in enumerate(result.scored, start=1)
+                item.candidate(chunks[item.row], rank) for rank, item in enumerate(result.scored, start=1)
             )
         return Found(
             candidates,
@@ -247,13 +246,13 @@ class Reader:
     ) -> Iterator[tuple[int, Chunk]]:
         """Stored chunks, each with its row in the vector file."""
         for marks, group in in_groups(values):
-            found = connection.execute(f"{_CHUNK} WHERE {column} IN ({marks})", group).fetchall()
+            found = connection.execute(f"{CHUNK} WHERE {column} IN ({marks})", group).fetchall()
             with contents_understood(self.folder):
-                numbered = [_numbered_chunk(*row) for row in found]
+                numbered = [numbered_chunk(*row) for row in found]
             yield from numbered
 
 
-def _numbered_chunk(
+def numbered_chunk(
     vector: int,
     document_id: str,
     ordinal: int,
@@ -269,6 +268,7 @@ def _numbered_chunk(
     tokens: int,
     metadata: str,
 ) -> tuple[int, Chunk]:
+    """What `CHUNK` selects, as a chunk with its row in the vector file."""
     chunk = Chunk(
         document_id=document_id,
         ordinal=ordinal,
@@ -285,18 +285,6 @@ def _numbered_chunk(
         metadata={} if metadata == "{}" else json.loads(metadata),
     )
     return vector, chunk
-
-
-def _candidate(chunk: Chunk, found: Scored, rank: int) -> Candidate:
-    return Candidate(
-        chunk=chunk,
-        similarity=found.similarity,
-        stage1_rank=rank,
-        stage1_score=found.score,
-        vector_rank=found.vector_rank,
-        words_rank=found.words_rank,
-        words_score=found.words_score,
-    )
 
 
 def _provenance(meta: dict[str, str | int]) -> Provenance:

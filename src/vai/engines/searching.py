@@ -136,7 +136,9 @@ class Rows:
         def similarities(rows: NDArray[np.int64]) -> Vector:
             return similarities_of(self.vectors, asked.vector, rows)
 
-        scores = allowed.within(self._words.scores(connection, asked.text, len(self.vectors), self.dead))
+        scores = self._words.scores(connection, asked.text, len(self.vectors), self.dead)
+        if allowed.filtered:  # dead rows have no score anyway
+            scores = allowed.within(scores)
         worded = _worded(scores, asked.num_candidates)
         if found is None:
             return by_words(worded, asked.limit, similarities)

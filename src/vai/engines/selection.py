@@ -35,9 +35,9 @@ from vai.filters import (
     Some,
     filter_fields,
     glob_pattern,
-    is_about_documents,
     matches,
     modified_at,
+    require_about_documents,
 )
 
 Mask = NDArray[np.bool_]
@@ -69,8 +69,7 @@ def allowed_documents(database: sqlite3.Connection, filter: Filter) -> Numbers:
     Raises:
         ValueError: the filter is about headings, which the chunks of a document have different ones of.
     """
-    if not is_about_documents(filter):
-        raise ValueError("a filter about headings lets chunks through, and not documents")
+    require_about_documents(filter)
     selection = _Selection(database, np.empty(0, dtype=np.uint32))
     return np.flatnonzero(selection.of(filter).allowed & selection.having("type"))
 

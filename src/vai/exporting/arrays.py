@@ -8,9 +8,6 @@ import numpy as np
 
 from vai.arrays import Matrix
 
-HEADER = 128
-"""Bytes before the numbers: a multiple of 64, as the format asks for (NEP 1), with room for any number of rows."""
-
 
 class ArrayWriter:
     """Writes float32 rows as `numpy.save` would, into a file that can be sought in."""
@@ -19,7 +16,7 @@ class ArrayWriter:
         self._file = file
         self._dimension = dimension
         self._rows = 0
-        self._file.write(self._header())
+        self._write_header()
 
     def write(self, vectors: Matrix) -> None:
         """Append rows, float32 [n, dimension]."""
@@ -29,10 +26,12 @@ class ArrayWriter:
     def finish(self) -> None:
         """Say how many rows there are."""
         self._file.seek(0)
-        self._file.write(self._header())
+        self._write_header()
         self._file.seek(0, 2)
 
-    def _header(self) -> bytes:
-        told = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({self._rows}, {self._dimension}), }}"
-        begin = b"\x93NUMPY\x01\x00" + (HEADER - 10).to_bytes(2, "little")
-        return begin + told.encode().ljust(HEADER - 11) + b"\n"
+    def _write_header(self) -> None:
+        """NumPy leaves room in it for any number of rows, so that it can be written over."""
+        shape = (self._rows, self._dimension)
+        np.lib.format.write_array_header_1_0(
+            self._file, {"descr": "<f4", "fortran_order": False, "shape": shape}
+        )

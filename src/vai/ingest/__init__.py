@@ -17,7 +17,6 @@ from pathlib import Path
 
 from vai.arrays import Matrix
 from vai.documents import ReadOptions, find_sources, source_name
-from vai.errors import DuplicateId, Interrupted, RemoteFailure
 from vai.ingest.plan import Plan
 from vai.ingest.remarks import remarks
 from vai.ingest.steps import Add, Step, Tally, batches
@@ -63,7 +62,7 @@ def ingest(
         plan = Plan(writer, embedder, read_options, chunk_tokens, tally, named)
         storing = Storing(writer, embedder, root, tally, progress)
         committing = storing.committing
-        try:
+        with committing.kept_where_it_ends():
             for steps, vectors in _embedded(batches(plan.steps(sources)), embedder):
                 storing.store(steps, vectors)
             for folder in paths:
@@ -73,28 +72,7 @@ def ingest(
             committing.commit()
             with committing.undivided():
                 writer.settle(index_progress)
-        except (DuplicateId, RemoteFailure):
-            committing.commit()
-            raise
-        except KeyboardInterrupt as interruption:
-            committing.commit()
-            raise Interrupted(
-                f"stopped; new or changed documents that are stored: {committing.stored:,}",
-                hint="run the same command again to do the rest",
-            ) from interruption
-    return IngestReport(
-        collection=collection,
-        files=tally.files,
-        added=tally.added,
-        changed=tally.changed,
-        unchanged=tally.unchanged,
-        removed=tally.removed,
-        chunks=tally.chunks,
-        tokens=tally.tokens,
-        seconds=time.monotonic() - began,
-        skipped=tuple(tally.skipped),
-        warnings=_warnings(tally, embedder),
-    )
+    return tally.report(collection, time.monotonic() - began, _warnings(tally, embedder))
 
 
 def _embedded(groups: Iterable[list[Step]], embedder: Embedder) -> Iterator[tuple[list[Step], Matrix]]:
@@ -123,7 +101,7 @@ def _remove_gone(folder: Path, root: Path, writer: Writer, plan: Plan) -> int:
     return removed
 
 
-def _warnings(tally: Tally, embedder: Embedder) -> tuple[str, ...]:
+def _warnings(tally: Tally, embedder: Embedder) -> list[str]:
     warnings = remarks(tally, embedder.name)
     if tally.foreign:
         warnings.append(
@@ -135,4 +113,4 @@ def _warnings(tally: Tally, embedder: Embedder) -> tuple[str, ...]:
             f"chunks that are with their headings longer than the {embedder.max_tokens} tokens that "
             f"{embedder.name} reads, and were embedded without their ends: {tally.cut_off:,}"
         )
-    return tuple(warnings)
+    return warnings

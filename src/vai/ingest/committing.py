@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from vai.errors import DuplicateId, Interrupted, RemoteFailure
 from vai.ingest.steps import Tally
 from vai.protocols import Writer
 
@@ -32,6 +33,25 @@ class Committing:
         self.whole = False
         yield
         self.whole = True
+
+    @contextmanager
+    def kept_where_it_ends(self) -> Iterator[None]:
+        """For all of an ingest: where it ends early, what was done to its end is committed.
+
+        Raises:
+            Interrupted: the user stopped it.
+        """
+        try:
+            yield
+        except (DuplicateId, RemoteFailure):
+            self.commit()
+            raise
+        except KeyboardInterrupt as interruption:
+            self.commit()
+            raise Interrupted(
+                f"stopped; new or changed documents that are stored: {self.stored:,}",
+                hint="run the same command again to do the rest",
+            ) from interruption
 
     def commit(self) -> None:
         """Commit, unless that would make a part of something visible."""

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from vai.documents import ReadOptions
-from vai.errors import CollectionNotFound, DuplicateId, Interrupted
+from vai.errors import CollectionNotFound
 from vai.ingest.claims import Claims
 from vai.ingest.committing import Committing
 from vai.ingest.entries import Entries, Entry, batches
@@ -66,35 +66,13 @@ def import_ready_made(
     engine.create(collection, made_by)
     with engine.writing(collection) as writer:
         importing = _Importing(writer, made_by, root, options, progress)
-        try:
+        with importing.committing.kept_where_it_ends():
             for job in jobs:
                 importing.do(job)
             importing.committing.commit()
             with importing.committing.undivided():
                 writer.settle(index_progress)
-        except DuplicateId:
-            importing.committing.commit()
-            raise
-        except KeyboardInterrupt as interruption:
-            importing.committing.commit()
-            raise Interrupted(
-                f"stopped; new or changed documents that are stored: {importing.committing.stored:,}",
-                hint="run the same command again to do the rest",
-            ) from interruption
-    tally = importing.tally
-    return IngestReport(
-        collection=collection,
-        files=tally.files,
-        added=tally.added,
-        changed=tally.changed,
-        unchanged=tally.unchanged,
-        removed=tally.removed,
-        chunks=tally.chunks,
-        tokens=0,
-        seconds=time.monotonic() - began,
-        skipped=tuple(tally.skipped),
-        warnings=_warnings(scaled),
-    )
+    return importing.tally.report(collection, time.monotonic() - began, _warnings(scaled))
 
 
 def _known(engine: Engine, collection: str, files: Sequence[VectorFile]) -> dict[str, SourceState]:

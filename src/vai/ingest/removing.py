@@ -47,9 +47,9 @@ def remove(
     """
     began = time.monotonic()
     _require_one_way(ids, paths, filter)
-    chunks = engine.describe(collection).chunks
     warnings = field_warnings(filter, engine.fields(collection)) if filter else []
     with engine.writing(collection) as writer:
+        before = engine.describe(collection).chunks
         removal = _Removal(writer)
         if paths:
             removal.remove_sources([source_name(path, root) for path in paths])
@@ -58,12 +58,13 @@ def remove(
         if removal.sources and not dry_run:
             writer.commit()
             writer.settle(index_progress)
+        chunks = None if dry_run else before - engine.describe(collection).chunks
     sources = tuple(sorted(removal.sources))
     return DeleteReport(
         collection=collection,
         dry_run=dry_run,
         documents=removal.documents,
-        chunks=None if dry_run else chunks - engine.describe(collection).chunks,
+        chunks=chunks,
         sources=sources,
         returning=tuple(name for name in sources if (root / name).exists()),
         unknown=tuple(removal.unknown),

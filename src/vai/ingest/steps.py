@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from vai.types import Chunk, Skipped, SourceState, StoredDocument
+from vai.types import Chunk, IngestReport, Skipped, SourceState, StoredDocument
 
 BATCH_CHUNKS = 128
 """Chunks embedded at a time: some seconds of work for a small model, so little is lost by an interruption."""
@@ -109,3 +109,19 @@ class Tally:
     """Sources whose ready-made vectors gave way to the embedder's."""
     unread_front_matter: list[str] = field(default_factory=list)
     """Sources that begin with front matter that is no YAML."""
+
+    def report(self, collection: str, seconds: float, warnings: Sequence[str]) -> IngestReport:
+        """What was counted, as the report of an ingest that took so long."""
+        return IngestReport(
+            collection=collection,
+            files=self.files,
+            added=self.added,
+            changed=self.changed,
+            unchanged=self.unchanged,
+            removed=self.removed,
+            chunks=self.chunks,
+            tokens=self.tokens,
+            seconds=seconds,
+            skipped=tuple(self.skipped),
+            warnings=tuple(warnings),
+        )

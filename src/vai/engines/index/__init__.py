@@ -5,7 +5,7 @@ It finds rows by small numbers; whoever asks compares what it found with the vec
 
 from vai.engines.index.building import build, extend
 from vai.engines.index.costs import EXACT_BELOW, expected_cost, needs_rebuild
-from vai.engines.index.file import IndexDamagedError, IndexFile, verify
+from vai.engines.index.file import IndexDamagedError, IndexFile, stamped, verify
 from vai.engines.index.searching import AnnIndex
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "expected_cost",
     "extend",
     "needs_rebuild",
+    "stamped",
     "verify",
 ]

@@ -10,8 +10,8 @@ from vai.types import Precision
 EXACT_BELOW = 50_000
 """Chunks below which comparing every vector takes less time than importing the library and opening an index.
 
-Of 50,000 vectors with 384 numbers each, a new process finds the best in about 10 ms either way; one that has the
-index open already, in 0.4 instead of 6 ms.
+Of 50,000 vectors with 384 numbers each, comparing all takes 3.4 ms; an index takes 12 until its first answer in a new
+process, and 0.5 for each that follows (`benchmarks/README.md`).
 """
 
 LINK_BYTES = 212

@@ -62,14 +62,21 @@ class IndexFile:
         return cls(**stored)
 
 
-def verify(folder: Path, file: IndexFile) -> IndexFile:
-    """Read all of an index; returns what should be remembered of it: a copy's time is another than the original's.
+def verify(folder: Path, file: IndexFile) -> None:
+    """Read all of an index.
 
     Raises:
         IndexDamagedError: it is not the one that was written.
     """
-    with open_intact(folder, replace(file, mtime_ns=-1)):
-        return replace(file, mtime_ns=(folder / file.name).stat().st_mtime_ns)
+    open_intact(folder, replace(file, mtime_ns=-1)).close()
+
+
+def stamped(folder: Path, file: IndexFile) -> IndexFile:
+    """What should be remembered of an index that is intact, so that opening it need not read it: its time as it is.
+
+    The time of a copy is not that of the original.
+    """
+    return replace(file, mtime_ns=(folder / file.name).stat().st_mtime_ns)
 
 
 def open_intact(folder: Path, file: IndexFile) -> mmap.mmap:

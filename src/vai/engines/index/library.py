@@ -1,4 +1,4 @@
-"""usearch, imported in 4 ms instead of 29."""
+"""usearch, without the package around it."""
 
 from __future__ import annotations
 
@@ -11,28 +11,25 @@ from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 
 _PACKAGE, _MODULE = "usearch", "usearch.compiled"
-_KERNELS = ("numkong._numkong", "simsimd")
-"""Whose symbols it looks for: since 2.25, and before."""
+_KERNELS = "simsimd"
+"""Whose symbols it looks for."""
 
 
 def compiled() -> ModuleType:
     """The part of usearch that does the work.
 
-    The package around it begins by importing `urllib.request`, for a download that is of no use here: most of the
-    time of its import. So the part alone is loaded, the way the package does it; if that fails, the package.
+    The package around it begins by importing `urllib.request`, for a download that is of no use here. So the part
+    alone is loaded, the way the package does it; if that fails, the package.
     """
-    if (
-        _MODULE not in sys.modules and sys.platform != "win32"
-    ):  # where a folder of libraries has to be named too
+    # On Windows a folder of libraries has to be named too.
+    if _MODULE not in sys.modules and sys.platform != "win32":
         with suppress(ImportError, OSError):
             _load_alone()
     return sys.modules.get(_MODULE) or importlib.import_module(_MODULE)
 
 
 def _load_alone() -> None:
-    for name in _KERNELS:
-        with suppress(ModuleNotFoundError):
-            ctypes.CDLL(importlib.import_module(name).__file__, mode=ctypes.RTLD_GLOBAL)
+    ctypes.CDLL(importlib.import_module(_KERNELS).__file__, mode=ctypes.RTLD_GLOBAL)
     package = find_spec(_PACKAGE)
     spec = PathFinder.find_spec(_MODULE, package.submodule_search_locations) if package else None
     if spec is None or spec.loader is None:

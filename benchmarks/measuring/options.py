@@ -1,0 +1,61 @@
+"""Flags that the benchmarks over test collections share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def collections_parser(description: str | None, *, queries: int) -> argparse.ArgumentParser:
+    """A parser with the flags that say which test collections are measured; `queries` of each, unless told else."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, metavar="DIR", help="folder of test collections, zips or folders")
+    add("--sets", type=names, default=(), metavar="A,B", help="some of them [all]")
+    add(
+        "--queries",
+        type=at_least_1,
+        default=queries,
+        metavar="N",
+        help=f"at most so many of a set, chosen at random [{queries}]",
+    )
+    add("--store", type=Path, metavar="DIR", help="keep corpora and store there, and use them again")
+    return parser
+
+
+def add_ignore_own(parser: argparse.ArgumentParser) -> None:
+    """The flag that names the sets in which a query's own document is to be left out."""
+    parser.add_argument(
+        "--ignore-own",
+        type=names,
+        default=("arguana",),
+        metavar="A,B",
+        help="sets whose queries are documents",
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """The flag that says where the result is written."""
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="also write the result there, a .json file or a folder"
+    )
+
+
+def at_least_1(text: str) -> int:
+    """A flag's value as a whole number from 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"numbers must be at least 1: {text}")
+    return number
+
+
+def names(text: str) -> tuple[str, ...]:
+    """A flag's value as names."""
+    return tuple(name for name in text.split(",") if name)
+
+
+def numbers(text: str) -> list[float]:
+    """A flag's value as numbers, in order."""
+    return sorted({float(number) for number in text.split(",")})
