@@ -68,11 +68,7 @@ def _order(
     """Documents in the order of the reranker's own blend."""
     texts = [passage(hit.title, hit.text) if hit.title else hit.text for hit in hits]
     reading = reranker.score(query, texts)
-    values = reading.relevance if reading.logits is None else reading.logits
-    seen = [
-        Seen(hit.id, hit.document_id, hit.stage1_rank, hit.stage1_score, float(value))
-        for hit, value in zip(hits, values, strict=True)
-    ]
+    seen = [Seen.of(hit, value) for hit, value in zip(hits, reading.values.tolist(), strict=True)]
     mixing = Mixing(reranker.blend, reranker.similarity_scale)
     return [candidate.document for candidate in mixing.order(seen)]
 

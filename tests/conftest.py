@@ -30,6 +30,14 @@ ENGINES: dict[str, Callable[[Path], Engine]] = {
 }
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests spend is not written into the ledger of whoever runs them."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("VAI_LEDGER", str(tmp_path_factory.mktemp("ledger") / "ledger.db"))
+        yield
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     """Where a store can be made."""

@@ -17,12 +17,15 @@ PACKAGE = Path(vai.__file__).parent
 
 LAYERS = (
     ("types", "errors", "arrays", "languages", "_version"),
-    ("protocols", "settings", "freshness", "filters"),
-    ("documents", "chunking", "engines", "models", "reranking", "filter_syntax"),
-    ("ingest", "query", "exporting", "recall"),
+    ("protocols", "settings", "freshness", "filters", "calibration"),
+    ("documents", "chunking", "engines", "models", "reranking", "filter_syntax", "calibrations", "scores"),
+    ("planning",),
+    ("ingest", "query", "exporting", "recall", "parts"),
+    ("estimating",),
     ("collection",),
     ("diagnosis",),
-    ("evaluation", "server", "cli"),
+    ("evaluation",),
+    ("server", "cli"),
     ("__main__",),
 )
 """From the bottom up: a part imports from lower layers, and from its own only itself."""
@@ -32,7 +35,19 @@ EXCEPTIONS = {
 }
 """Allowed inside of functions only, where nothing is loaded before it is needed."""
 
-HEAVY = ("numpy", "onnxruntime", "tokenizers", "kreuzberg", "httpx2", "rich", "pathspec", "yaml", "pyarrow")
+HEAVY = (
+    "numpy",
+    "onnxruntime",
+    "tokenizers",
+    "safetensors",
+    "huggingface_hub",
+    "kreuzberg",
+    "httpx2",
+    "rich",
+    "pathspec",
+    "yaml",
+    "pyarrow",
+)
 
 
 @dataclass(frozen=True)
@@ -134,7 +149,16 @@ def test_the_exceptions_are_still_needed() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["vai", "vai.cli", "vai.types", "vai.errors", "vai.protocols", "vai.settings", "vai.models.catalog"],
+    [
+        "vai",
+        "vai.cli",
+        "vai.types",
+        "vai.errors",
+        "vai.protocols",
+        "vai.settings",
+        "vai.models.catalog",
+        "vai.scores",
+    ],
 )
 def test_importing_it_loads_nothing_heavy(module: str) -> None:
     program = f"import sys, {module}; print(*sorted({{*sys.modules}} & {set(HEAVY)}))"

@@ -43,6 +43,7 @@ def test_the_exit_codes_in_the_docstring_are_the_real_ones() -> None:
         "MissingPart": 3,
         "StoreFailure": 3,
         "RemoteFailure": 3,
+        "BudgetSpent": 3,
         "Interrupted": 130,
     }
     assert {name: CLASSES[name].exit_code for name in codes} == codes

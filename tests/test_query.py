@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vai.arrays import Vector
 from vai.engines.exact import ExactEngine
-from vai.errors import CollectionNotFound, InvalidQuery, RemoteRefused, RemoteUnavailable
+from vai.errors import BudgetSpent, CollectionNotFound, InvalidQuery, RemoteRefused, RemoteUnavailable
 from vai.freshness import content_digest, stamp_of
 from vai.models.fakes import HashingEmbedder, WordOverlapReranker
+from vai.planning import Depths, QueryPlan
 from vai.protocols import Reranker
 from vai.query import query
-from vai.reranking import LONGEST_QUERY
-from vai.settings import Depths
-from vai.types import Chunk, Provenance, QueryResponse, Reading, SourceState, StoredDocument
+from vai.reranking import LONGEST_QUERY, Stage2
+from vai.types import (
+    Calibration,
+    Chunk,
+    LoadStage,
+    Provenance,
+    QueryResponse,
+    Reading,
+    SourceState,
+    Span,
+    Stopped,
+    StoredDocument,
+)
 
 TEXTS = [
     "configure the replica set with a file",
@@ -35,26 +48,41 @@ class Scripted:
     """A reranker that gives each passage the logit that is written for it; NaN is unread."""
 
     name = "scripted"
+    revision = "1"
     blend = 0.5
     similarity_scale = 10.0
-    calibrated = True
+    calibration: Calibration | None = Calibration(slope=1.0, intercept=0.0, error=0.01)
     languages: tuple[str, ...] = ()
+    usd_per_million_tokens = 0.0
 
-    def __init__(self, logits: Sequence[float], *, reason: str | None = None) -> None:
+    def __init__(
+        self,
+        logits: Sequence[float],
+        *,
+        stopped: Stopped | None = None,
+        reason: str | None = None,
+        windows: tuple[Span | None, ...] = (),
+    ) -> None:
         self.logits = logits
+        self.stopped: Stopped | None = stopped
         self.reason = reason
+        self.windows = windows
         self.read: list[str] = []
+        self.deadline: float | None = None
 
     def score(self, query: str, passages: Sequence[str], *, deadline: float | None = None) -> Reading:
-        self.read = list(passages)
+        self.read, self.deadline = list(passages), deadline
         logits = np.array(self.logits[: len(passages)], dtype=np.float32)
         seen = np.where(np.isnan(logits), 0.0, 1.0).astype(np.float32)
-        relevance = (1 / (1 + np.exp(-logits))).astype(np.float32)
-        return Reading(logits, relevance, tokens=7, seen=seen, reason=self.reason)
+        return Reading(
+            logits, None, tokens=7, seen=seen, stopped=self.stopped, reason=self.reason, windows=self.windows
+        )
 
 
 class Failing(Scripted):
     """A reranker whose service fails, or refuses."""
+
+    name = "failing"
 
     def __init__(self, error: Exception) -> None:
         super().__init__([])
@@ -105,20 +133,24 @@ def ask(
     depths: Depths = DEPTHS,
     root: Path = Path("/nowhere"),
     blend: float | None = None,
+    min_relevance: float | None = None,
+    budget_ms: int | None = None,
+    fallback: Callable[[], Reranker] | None = None,
     strict: bool = False,
     explain: bool = False,
+    load: LoadStage | None = None,
 ) -> QueryResponse:
     return query(
         text,
         engine=engine,
         collection="c",
         embedder=HashingEmbedder(),
-        reranker=reranker,
-        depths=depths,
+        stage2=Stage2(reranker, fallback=fallback, strict=strict) if reranker else None,
+        plan=QueryPlan(
+            depths, blend=blend, min_relevance=min_relevance, budget_ms=budget_ms, explain=explain
+        ),
         root=root,
-        blend=blend,
-        strict=strict,
-        explain=explain,
+        load=load,
     )
 
 
@@ -168,7 +200,10 @@ def test_the_models_own_blend_is_the_default_and_is_reported(engine: ExactEngine
 @given(st.lists(st.sampled_from([0.0, 1.0, 2.0, float("nan")]), min_size=5, max_size=5))
 def test_ties_keep_stage_1_order_and_unread_candidates_come_last_in_it(logits: list[float]) -> None:
     response = ask(
-        engine_with(TEXTS), Scripted(logits, reason="out of time"), depths=Depths(5, 5, 100), blend=0.0
+        engine_with(TEXTS),
+        Scripted(logits, stopped="deadline", reason="out of time"),
+        depths=Depths(5, 5, 100),
+        blend=0.0,
     )
     expected = sorted(range(5), key=lambda i: (np.isnan(logits[i]), -np.nan_to_num(logits[i]), i))
     assert order(response) == [i + 1 for i in expected]
@@ -178,7 +213,10 @@ def test_ties_keep_stage_1_order_and_unread_candidates_come_last_in_it(logits: l
 
 
 def test_what_stage_2_did_not_read_is_said(engine: ExactEngine) -> None:
-    response = ask(engine, Scripted([1, 2, float("nan"), float("nan"), float("nan")], reason="out of time"))
+    response = ask(
+        engine,
+        Scripted([1, 2, float("nan"), float("nan"), float("nan")], stopped="deadline", reason="out of time"),
+    )
     stage = response.stages.rerank
     assert stage is not None
     assert (stage.reranked, stage.of, stage.reason, stage.calibrated) == (2, 5, "out of time", True)
@@ -197,8 +235,8 @@ def test_a_failing_reranker_leaves_stage_1_order_and_says_so(engine: ExactEngine
 def test_strict_turns_a_failing_or_partial_reading_into_an_error(engine: ExactEngine) -> None:
     with pytest.raises(RemoteUnavailable, match="4 attempts"):
         ask(engine, Failing(RemoteUnavailable("Voyage failed after 4 attempts")), strict=True)
-    with pytest.raises(RemoteUnavailable, match="scripted read 1 of 5 candidates: out of time"):
-        ask(engine, Scripted([1] + [float("nan")] * 4, reason="out of time"), strict=True)
+    with pytest.raises(BudgetSpent, match="scripted read 1 of 5 candidates: out of time"):
+        ask(engine, Scripted([1] + [float("nan")] * 4, stopped="deadline", reason="out of time"), strict=True)
 
 
 def test_a_refusal_never_degrades(engine: ExactEngine) -> None:
@@ -275,3 +313,155 @@ def test_every_stage_tells_its_time_model_and_tokens(engine: ExactEngine) -> Non
     assert rerank.model == "word-overlap"
     assert rerank.tokens > 0
     assert min(embed.ms, response.stages.search.ms, rerank.ms) >= 0
+
+
+# ── time, money and failure ──────────────────────────────────────────────────────────────────────
+
+LATE = [1.0, 2.0, float("nan"), float("nan"), float("nan")]
+
+
+def test_the_budget_becomes_a_deadline_counted_from_reading_the_query(engine: ExactEngine) -> None:
+    reranker = Scripted([0] * 5)
+    before = time.monotonic()
+    response = ask(engine, reranker, budget_ms=60_000)
+    assert reranker.deadline is not None
+    assert before + 60 <= reranker.deadline <= time.monotonic() + 60
+    assert response.settings.budget_ms == 60_000
+    ask(engine, reranker)
+    assert reranker.deadline is None
+
+
+def test_when_the_budget_is_spent_before_stage_2_nothing_is_read_and_that_is_said(
+    engine: ExactEngine,
+) -> None:
+    class Slow(HashingEmbedder):
+        def embed_query(self, text: str, *, deadline: float | None = None) -> Vector:
+            while deadline is not None and time.monotonic() < deadline:
+                pass
+            return super().embed_query(text)
+
+    plan = QueryPlan(DEPTHS, budget_ms=1)
+    response = query(
+        "configure",
+        engine=engine,
+        collection="c",
+        embedder=Slow(),
+        stage2=Stage2(WordOverlapReranker()),
+        plan=plan,
+        root=Path("/nowhere"),
+    )
+    assert order(response) == [1, 2, 3]
+    assert response.stages.rerank is not None
+    assert (response.stages.rerank.reranked, response.stages.rerank.of) == (0, 5)
+    assert response.warnings[0].startswith("reranked 0 of 5, the rest follows in the order it came in: ")
+
+
+def test_a_failing_reranker_is_stood_in_for_if_the_user_wishes_so_and_that_is_said(
+    engine: ExactEngine,
+) -> None:
+    """No score of the one is mixed with those of the other, and the blend is the other's own."""
+    partly = Scripted(LATE, stopped="failed", reason="the service failed")
+    for first in (Failing(RemoteUnavailable("the service failed")), partly):
+        response = ask(engine, first, fallback=WordOverlapReranker, explain=True)
+        stage = response.stages.rerank
+        assert stage is not None
+        assert (stage.model, stage.instead_of, stage.reason) == (
+            "word-overlap",
+            first.name,
+            "the service failed",
+        )
+        assert (stage.reranked, stage.of) == (5, 5)
+        assert response.settings.rerank_model == first.name
+        assert response.settings.blend == WordOverlapReranker.blend
+        assert response.warnings == (f"word-overlap reranked instead of {first.name}: the service failed",)
+        alone = ask(engine, WordOverlapReranker(), explain=True)
+        assert [(hit.id, hit.score) for hit in response.hits] == [(hit.id, hit.score) for hit in alone.hits]
+
+
+def test_money_that_is_spent_calls_for_the_stand_in_and_time_does_not(engine: ExactEngine) -> None:
+    spent = ask(engine, Scripted(LATE, stopped="spent", reason="no money"), fallback=WordOverlapReranker)
+    late = ask(engine, Scripted(LATE, stopped="deadline", reason="no time"), fallback=WordOverlapReranker)
+    assert spent.stages.rerank is not None
+    assert late.stages.rerank is not None
+    assert (spent.stages.rerank.model, late.stages.rerank.model) == ("word-overlap", "scripted")
+    assert late.stages.rerank.reranked == 2
+
+
+def test_strict_asks_no_stand_in(engine: ExactEngine) -> None:
+    with pytest.raises(RemoteUnavailable, match="failed"):
+        ask(engine, Failing(RemoteUnavailable("failed")), fallback=WordOverlapReranker, strict=True)
+    with pytest.raises(BudgetSpent, match="scripted read 2 of 5 candidates: no money"):
+        ask(engine, Scripted(LATE, stopped="spent", reason="no money"), strict=True)
+
+
+def test_opening_the_models_is_told_apart(engine: ExactEngine) -> None:
+    load = LoadStage(12.5, ("hashing", "word-overlap"))
+    assert ask(engine, None, load=load).stages.load == load
+    assert ask(engine, None).stages.load is None
+
+
+def test_a_model_that_is_paid_for_says_what_it_took(engine: ExactEngine) -> None:
+    reranker = Scripted([0] * 5)
+    reranker.usd_per_million_tokens = 0.05
+    stage = ask(engine, reranker).stages.rerank
+    assert stage is not None
+    assert stage.usd == pytest.approx(7 * 0.05 / 1_000_000)
+    free = ask(engine, Scripted([0] * 5)).stages.rerank
+    assert free is not None
+    assert free.usd is None
+
+
+# ── relevance ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_less_relevant_than_asked_is_left_out(engine: ExactEngine) -> None:
+    """Whatever its score: the order is by score, the threshold by relevance."""
+    response = ask(engine, Scripted([-3, 0.5, 2, -0.1, 0]), min_relevance=0.5, explain=True)
+    assert {hit.stage1_rank for hit in response.hits} == {2, 3, 5}
+    assert all(hit.relevance is not None and hit.relevance >= 0.5 for hit in response.hits)
+    assert response.dropped is not None
+    assert {hit.stage1_rank for hit in response.dropped} == {1, 4}
+    assert [hit.rank for hit in (*response.hits, *response.dropped)] == [1, 2, 3, 4, 5]
+    assert response.settings.min_relevance == 0.5
+    assert response.warnings == ()
+
+
+def test_nothing_relevant_is_an_answer(engine: ExactEngine) -> None:
+    response = ask(engine, Scripted([-3, -2, -1, -4, -5]), min_relevance=0.5)
+    assert response.hits == ()
+    assert response.stages.rerank is not None
+    assert response.stages.rerank.best_relevance == pytest.approx(1 / (1 + np.e))
+
+
+def test_of_what_was_not_read_the_relevance_is_not_known(engine: ExactEngine) -> None:
+    late = Scripted(LATE, stopped="deadline", reason="no time")
+    response = ask(engine, late, min_relevance=0.0)
+    assert order(response) in ([1, 2], [2, 1])
+    assert response.warnings == (
+        "reranked 2 of 5, the rest is left out, for its relevance is not known: no time",
+    )
+
+
+def test_a_threshold_for_relevance_that_nobody_measured_is_a_warning(engine: ExactEngine) -> None:
+    (warning,) = ask(engine, WordOverlapReranker(), min_relevance=0.1).warnings
+    assert "the relevance of word-overlap is not calibrated" in warning
+
+
+# ── long passages ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_hit_says_which_part_of_it_was_best_and_how_much_was_seen(engine: ExactEngine) -> None:
+    """The window is one of the text that is shown: what stands behind it in the passage is not part of it."""
+    text = ask(engine, None).hits[0].text
+    windows: tuple[Span | None, ...] = (
+        (4, len(text) + 3),
+        None,
+        (len(text) + 90, len(text) + 99),
+        None,
+        None,
+    )
+    response = ask(engine, Scripted([5, 4, 3, 2, 1], windows=windows), blend=0.0)
+    assert [hit.window for hit in response.hits] == [(4, len(text)), None, None]
+    assert [hit.seen for hit in response.hits] == [1.0, 1.0, 1.0]
+    assert response.stages.rerank is not None
+    assert response.stages.rerank.windowed == 2

@@ -49,9 +49,33 @@ def test_wrong_use_is_said() -> None:
 
 
 def test_a_text_that_was_cut_off_is_a_warning() -> None:
-    response = rerank("word", ["word " * 300, "word"], RERANKER)
+    response = rerank("word", ["word " * 300 * 100, "word"], RERANKER)
     assert response.rerank.truncated == 1
     assert response.warnings == ("word-overlap did not read 1 of 2 passages to their end",)
+
+
+def test_a_long_text_is_read_in_windows_and_the_best_is_named() -> None:
+    text = "pear " * 400 + "red apple " + "pear " * 400
+    (result,) = rerank("red apple", [text], RERANKER).results
+    assert result.relevance == 1.0
+    assert result.seen == 1.0
+    assert result.window is not None
+    assert "red apple" in text[slice(*result.window)]
+    assert len(text[slice(*result.window)]) < len(text)
+
+
+def test_what_is_less_relevant_than_asked_is_left_out() -> None:
+    response = rerank("red apple", ["a pear", "a red car", "a red apple"], RERANKER, min_relevance=0.5)
+    assert [result.index for result in response.results] == [2, 1]
+    assert rerank("red apple", ["a pear"], RERANKER, min_relevance=0.5).results == ()
+
+
+def test_a_budget_bounds_the_reading() -> None:
+    """What is not read follows in the order given."""
+    response = rerank("red apple", ["red apple"] * 10_000, RERANKER, budget_ms=1)
+    assert 0 <= response.rerank.reranked < 10_000
+    assert [result.index for result in response.results] == list(range(10_000))
+    assert response.warnings[0].startswith(f"reranked {response.rerank.reranked} of 10000, the rest follows")
 
 
 def test_the_response_is_json() -> None:

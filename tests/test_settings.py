@@ -6,21 +6,18 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from machine import Unprivileged
 from vai.errors import InvalidSettings
 from vai.models.voyage import RERANK_MODELS
 from vai.settings import (
-    MOST_CANDIDATES,
     PROJECT_FILE,
     USER_FILE,
-    Depths,
+    USER_ONLY,
     Settings,
     find_store,
     load_settings,
-    resolve_depths,
+    load_user_settings,
 )
 
 
@@ -83,6 +80,17 @@ EXAMPLES: dict[str, tuple[str, str, object]] = {
     "chunk_tokens": ("128", "128", 128),
     "threads": ("3", "3", 3),
     "strict": ("true", "TRUE", True),
+    "budget_ms": ("300", "300", 300),
+    "min_relevance": ("0.2", "0.2", 0.2),
+    "query_embedder": ('"hashing"', "hashing", "hashing"),
+    "dimension": ("512", "512", 512),
+    "rerank_fallback": ('"word-overlap"', "word-overlap", "word-overlap"),
+    "cache": ("false", "no", False),
+    "cache_mb": ("64", "64", 64),
+    "max_usd_per_month": ("12.5", "12.5", 12.5),
+    "voyage_api_key": ('"pa-1"', "pa-1", "pa-1"),
+    "rerank_api_key": ('"key"', "key", "key"),
+    "embeddings_api_key": ('"key"', "key", "key"),
 }
 
 
@@ -95,7 +103,11 @@ def test_every_setting_can_come_from_each_place(load: Loader, name: str) -> None
     in_file, in_environment, expected = EXAMPLES[name]
     assert getattr(load(**{f"VAI_{name.upper()}": in_environment}), name) == expected
     load.project.write_text(f"{name} = {in_file}\n")
-    assert getattr(load(), name) == expected
+    if name in USER_ONLY:
+        with pytest.raises(InvalidSettings, match="not for a project's file"):
+            load()
+    else:
+        assert getattr(load(), name) == expected
     load.project.unlink()
     load.user.write_text(f"{name} = {in_file}\n")
     assert getattr(load(), name) == expected
@@ -166,7 +178,7 @@ def test_an_impossible_value_in_the_environment_is_named_with_its_variable(
     [
         ("topk", "did you mean `top_k`?"),
         ("rerank-model", "did you mean `rerank_model`?"),
-        ("voyage_api_key", "known are collection, embedder, "),
+        ("secret", "known are collection, embedder, "),
     ],
 )
 def test_an_unknown_setting_is_named_with_the_nearest_there_is(load: Loader, name: str, hint: str) -> None:
@@ -201,7 +213,17 @@ def test_a_file_that_may_not_be_read_is_named(unprivileged: Unprivileged) -> Non
 
 
 @pytest.mark.parametrize("name", ["rerank_model", "embedder"])
-@pytest.mark.parametrize("model", [*RERANK_MODELS, " rerank-2.5", "rerank-2.5\\n", "\\t rerank-2.5-lite"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        *RERANK_MODELS,
+        " rerank-2.5",
+        "rerank-2.5\\n",
+        "\\t rerank-2.5-lite",
+        "owner/on-the-hub",
+        "tei:http://127.0.0.1:8080",
+    ],
+)
 def test_a_projects_file_may_not_name_a_remote_model(load: Loader, name: str, model: str) -> None:
     """It can come with somebody else's repository, and text would leave the machine."""
     load.project.write_text(f'{name} = "{model}"\n')
@@ -216,81 +238,20 @@ def test_a_remote_model_may_be_named_in_the_users_file_and_the_environment(load:
     assert load(VAI_RERANK_MODEL="rerank-2.5-lite").rerank_model == "rerank-2.5-lite"
 
 
+def test_the_users_own_settings_are_those_of_no_project(load: Loader) -> None:
+    load.project.write_text("limit = 7\n")
+    load.user.write_text("top_k = 3\n")
+    settings = load_user_settings({"VAI_THREADS": "2"}, user_folder=load.user.parent)
+    assert (settings.limit, settings.top_k, settings.threads) == (None, 3, 2)
+
+
+def test_keys_are_not_shown(load: Loader) -> None:
+    assert "pa-secret" not in repr(load(VAI_VOYAGE_API_KEY="pa-secret"))
+
+
 def test_a_projects_file_may_name_a_model_that_runs_here(load: Loader) -> None:
     load.project.write_text('rerank_model = "vai-reranker-mini"\n')
     assert load().rerank_model == "vai-reranker-mini"
-
-
-# ── depths ───────────────────────────────────────────────────────────────────────────────────────
-
-depths = st.none() | st.integers(1, 60) | st.integers(1, MOST_CANDIDATES)
-in_settings = st.none() | st.integers(1, 60) | st.integers(1, 3 * MOST_CANDIDATES)
-
-
-@given(
-    settings=st.builds(Settings, limit=in_settings, top_k=in_settings, num_candidates=in_settings),
-    top_k=depths,
-    limit=depths,
-    num_candidates=depths,
-)
-def test_what_was_asked_for_is_kept_and_the_rest_made_to_fit(
-    settings: Settings, top_k: int | None, limit: int | None, num_candidates: int | None
-) -> None:
-    """Two that were asked for and contradict each other are refused; a default never contradicts a flag."""
-    asked = [value for value in (top_k, limit, num_candidates) if value is not None]
-    if asked != sorted(asked):
-        with pytest.raises(InvalidSettings, match="is less than"):
-            resolve_depths(settings, top_k=top_k, limit=limit, num_candidates=num_candidates)
-        return
-    resolved = resolve_depths(settings, top_k=top_k, limit=limit, num_candidates=num_candidates)
-    assert 1 <= resolved.top_k <= resolved.limit <= resolved.num_candidates <= MOST_CANDIDATES
-    assert top_k in {None, resolved.top_k}
-    assert limit in {None, resolved.limit}
-    assert num_candidates in {None, resolved.num_candidates}
-
-
-@pytest.mark.parametrize(
-    ("settings", "flags", "expected"),
-    [
-        (Settings(), {}, Depths(5, 20, 400)),
-        (Settings(), {"top_k": 30}, Depths(30, 30, 600)),
-        (Settings(), {"limit": 3}, Depths(3, 3, 60)),
-        (Settings(), {"limit": 50, "top_k": 10}, Depths(10, 50, 1_000)),
-        (Settings(), {"num_candidates": 10}, Depths(5, 10, 10)),
-        (Settings(), {"limit": 1_000}, Depths(5, 1_000, 10_000)),
-        (Settings(limit=8, top_k=2, num_candidates=9), {}, Depths(2, 8, 9)),
-        (Settings(limit=8, top_k=2, num_candidates=9), {"top_k": 40}, Depths(40, 40, 40)),
-        (Settings(limit=8), {"limit": 100}, Depths(5, 100, 2_000)),
-        (Settings(top_k=30), {}, Depths(20, 20, 400)),
-    ],
-)
-def test_depths_by_hand(settings: Settings, flags: dict[str, int], expected: Depths) -> None:
-    assert resolve_depths(settings, **flags) == expected
-
-
-@pytest.mark.parametrize(
-    ("flags", "sentence"),
-    [
-        ({"top_k": 10, "limit": 5}, "--limit 5 is less than --top-k 10"),
-        ({"limit": 50, "num_candidates": 20}, "--num-candidates 20 is less than --limit 50"),
-        ({"top_k": 50, "num_candidates": 20}, "--num-candidates 20 is less than --top-k 50"),
-        ({"top_k": 0}, "--top-k must be from 1 to 10,000: 0"),
-        ({"limit": -1}, "--limit must be from 1 to 10,000: -1"),
-        ({"num_candidates": 10_001}, "--num-candidates must be from 1 to 10,000: 10001"),
-    ],
-)
-def test_impossible_depths_are_refused_with_a_sentence(flags: dict[str, int], sentence: str) -> None:
-    with pytest.raises(InvalidSettings) as caught:
-        resolve_depths(Settings(), **flags)
-    assert caught.value.message == sentence
-
-
-def test_the_hint_of_a_contradiction_says_what_to_raise() -> None:
-    with pytest.raises(InvalidSettings) as caught:
-        resolve_depths(Settings(), top_k=10, limit=5)
-    assert caught.value.hint == (
-        "what top-k keeps is chosen from what limit finds: raise --limit to 10 or more"
-    )
 
 
 # ── the store ────────────────────────────────────────────────────────────────────────────────────

@@ -104,9 +104,11 @@ def test_the_answer_to_a_query_has_the_fields_of_the_contract_in_order() -> None
         "filter": None,
         "fusion": None,
         "words_weight": None,
+        "min_relevance": None,
+        "budget_ms": None,
     }
     assert answer["stages"] == {
-        "embed": {"ms": 1.0, "model": "e", "tokens": 3},
+        "embed": {"ms": 1.0, "model": "e", "tokens": 3, "usd": None},
         "search": {
             "ms": 2.0,
             "candidates": 2,
@@ -125,7 +127,14 @@ def test_the_answer_to_a_query_has_the_fields_of_the_contract_in_order() -> None
             "cached": 0,
             "calibrated": True,
             "reason": "the deadline came first",
+            "windowed": 0,
+            "instead_of": None,
+            "usd": None,
+            "revision": None,
+            "gives": "logits",
+            "best_relevance": None,
         },
+        "load": None,
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -26,13 +27,28 @@ CHECKED_QUERIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A candidate with both stages' scores."""
+    """A candidate with what every witness says of it: see `vai.types.Candidate`; the logit is stage 2's."""
 
     chunk: str
     document: str
     stage1_rank: int
     stage1_score: float
+    similarity: float
+    words_score: float
     logit: float
+
+    @classmethod
+    def of(cls, hit: Hit, logit: float) -> Self:
+        """A hit with what stage 2 made of it."""
+        return cls(
+            chunk=hit.id,
+            document=hit.document_id,
+            stage1_rank=hit.stage1_rank,
+            stage1_score=hit.stage1_score,
+            similarity=hit.similarity,
+            words_score=hit.words_score or 0.0,
+            logit=logit,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +83,28 @@ def run_queries(collection: Collection, judged: Judged, limit: int, *, ignore_ow
     """
     ids, texts = list(judged.queries), list(judged.queries.values())
     deep = max(RECALL_DEPTHS) * CHUNKS_PER_DOCUMENT
-    asked = candidates_asked(limit, ignore_own=ignore_own)
     alone = collection.query_many(texts, limit=deep, top_k=deep, rerank=False)
-    both = collection.query_many(texts, limit=asked, rerank=True, blend=0.0, explain=True)
-    documents: dict[str, list[str]] = {}
-    candidates: dict[str, list[Seen]] = {}
-    for query, stage1, stage2 in zip(ids, alone, both, strict=True):
-        ignored = query if ignore_own else None
-        documents[query] = best_chunk_counts(
-            hit.document_id for hit in stage1.hits if hit.document_id != ignored
+    documents = {
+        query: best_chunk_counts(
+            hit.document_id for hit in response.hits if not ignore_own or hit.document_id != query
         )
-        candidates[query] = [seen for seen in _candidates(stage2) if seen.document != ignored][:limit]
-    return Run(documents, candidates)
+        for query, response in zip(ids, alone, strict=True)
+    }
+    return Run(documents, read_candidates(collection, judged, limit, ignore_own=ignore_own))
+
+
+def read_candidates(
+    collection: Collection, judged: Judged, limit: int, *, ignore_own: bool
+) -> dict[str, list[Seen]]:
+    """The candidates of each query in stage 1's order, read by stage 2. Arguments as for `run_queries`."""
+    asked = candidates_asked(limit, ignore_own=ignore_own)
+    responses = collection.query_many(
+        list(judged.queries.values()), limit=asked, rerank=True, blend=0.0, explain=True
+    )
+    return {
+        query: [seen for seen in _candidates(response) if not ignore_own or seen.document != query][:limit]
+        for query, response in zip(judged.queries, responses, strict=True)
+    }
 
 
 def candidates_asked(limit: int, *, ignore_own: bool) -> int:
@@ -134,11 +160,7 @@ def best_chunk_counts(documents: Iterable[str]) -> list[str]:
 def _candidates(response: QueryResponse) -> list[Seen]:
     """The candidates in stage 1's order."""
     hits = sorted(_all_hits(response), key=lambda hit: hit.stage1_rank)
-    return [
-        Seen(hit.id, hit.document_id, hit.stage1_rank, hit.stage1_score, hit.score)
-        for hit in hits
-        if hit.score is not None
-    ]
+    return [Seen.of(hit, hit.score) for hit in hits if hit.score is not None]
 
 
 def _all_hits(response: QueryResponse) -> tuple[Hit, ...]:

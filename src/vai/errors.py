@@ -12,6 +12,7 @@
     │   ├── EmbedderMismatch              the collection was made with another embedder
     │   ├── UnknownModel
     │   ├── KeyMissing
+    │   ├── UnsupportedModel              a model of that name is there, and is of no kind that can be run
     │   └── UnsupportedByEngine           the engine has no such ability, and says its name
     ├── StoreFailure                  3   the store is there and cannot serve
     │   ├── StoreCorrupt
@@ -22,6 +23,7 @@
     ├── RemoteFailure                 3   a remote model did not do its work
     │   ├── RemoteRefused                 it said no: never tried again, never degraded
     │   └── RemoteUnavailable             it failed while working: tried again, then degraded
+    ├── BudgetSpent                   3   the time or the money that was allowed is used up
     └── Interrupted                 130   the user stopped it; what was stored stays
 
 A message is one sentence without a final period that names the offending value; the hint says what to do.
@@ -87,6 +89,10 @@ class KeyMissing(MissingPart):
     """A remote model needs a key that is not set."""
 
 
+class UnsupportedModel(MissingPart):
+    """A model of that name is there, but it is not of a kind that can be run, or a package for it is missing."""
+
+
 class UnsupportedByEngine(MissingPart):
     """The engine cannot do what was asked; the message names the engine and the ability."""
 
@@ -125,6 +131,10 @@ class RemoteRefused(RemoteFailure):
 
 class RemoteUnavailable(RemoteFailure):
     """The service failed while working (429, 5xx, time-outs, broken answers)."""
+
+
+class BudgetSpent(VaiError):
+    """The time or the money that was allowed for the work is used up."""
 
 
 class Interrupted(VaiError):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from vai.arrays import Matrix, Vector
     from vai.filters import Filter
     from vai.types import (
+        Calibration,
         Chunk,
         Claim,
         CollectionInfo,
@@ -34,7 +35,8 @@ class Embedder(Protocol):
     """A bi-encoder: texts become vectors of unit length whose dot product is their similarity.
 
     `revision` changes whenever the vectors would; `max_tokens` is what one text may have, special tokens
-    included, before it is cut off; `languages` are those it was trained for (ISO 639-1), empty for any.
+    included, before it is cut off; `languages` are those it was trained for (ISO 639-1), empty for any;
+    `usd_per_million_tokens` is 0 for a model that runs here or whose price is not known.
     """
 
     @property
@@ -47,6 +49,8 @@ class Embedder(Protocol):
     def max_tokens(self) -> int: ...
     @property
     def languages(self) -> tuple[str, ...]: ...
+    @property
+    def usd_per_million_tokens(self) -> float: ...
 
     def token_ends(self, text: str) -> Sequence[int]:
         """For each token of `text`, the offset of the character after it."""
@@ -60,35 +64,43 @@ class Embedder(Protocol):
         """
         ...
 
-    def embed_query(self, text: str) -> Vector:
-        """float32 [d]. Raises as `embed_documents` does."""
+    def embed_query(self, text: str, *, deadline: float | None = None) -> Vector:
+        """float32 [d]; a remote model is given up at `deadline`, a `time.monotonic()` time.
+
+        Raises as `embed_documents` does.
+        """
         ...
 
 
 class Reranker(Protocol):
     """A cross-encoder: reads the query together with each passage.
 
-    `blend` is the share of stage 1 in the final order that was measured to be best for this model (0 if that
-    was not measured), and `similarity_scale` how many logits a similarity of 1 is worth there. `calibrated` says
-    whether its relevance was measured to be a probability.
+    `revision` changes whenever the values would: with the weights, the template that joins query and passage, or
+    the length that is read at once. `blend` is the share of stage 1 in the final order that was measured to be best
+    for this model (0 if that was not measured), and `similarity_scale` how many logits a stage 1 score of 1 is
+    worth there. `calibration` makes relevance a probability; without one it says what the model says.
     """
 
     @property
     def name(self) -> str: ...
     @property
+    def revision(self) -> str: ...
+    @property
     def blend(self) -> float: ...
     @property
     def similarity_scale(self) -> float: ...
     @property
-    def calibrated(self) -> bool: ...
+    def calibration(self) -> Calibration | None: ...
     @property
     def languages(self) -> tuple[str, ...]: ...
+    @property
+    def usd_per_million_tokens(self) -> float: ...
 
     def score(self, query: str, passages: Sequence[str], *, deadline: float | None = None) -> Reading:
         """Values in input order, higher is better; a passage's value never depends on its neighbours.
 
         Passages are read in the order given. When `deadline` (a `time.monotonic()` time) comes, what is left
-        stays unread: NaN in the reading.
+        stays unread: NaN in the reading. What does not fit is read in windows, and scored by the best of them.
 
         Raises:
             RemoteRefused: a remote model said no.

@@ -14,21 +14,30 @@ from typing import TYPE_CHECKING
 
 from vai.freshness import is_unchanged, stamp_of
 from vai.languages import is_foreign
-from vai.protocols import Embedder, Engine, Reranker
-from vai.reranking import checked_query, read_passages, reading_warnings, stage_report, values_of
-from vai.settings import Depths
+from vai.planning import QueryPlan
+from vai.protocols import Embedder, Engine
+from vai.reranking import (
+    Outcome,
+    Stage2,
+    checked_query,
+    deadline_after,
+    is_relevant,
+    outcome_warnings,
+    price,
+    read_passages,
+    stage_report,
+)
 from vai.types import (
-    BY_VECTOR,
     Candidate,
     EmbedStage,
     Hit,
     Json,
+    LoadStage,
     QueryResponse,
     QuerySettings,
-    Reading,
     SearchStage,
     SourceState,
-    Stage1,
+    Span,
     Stages,
 )
 
@@ -41,8 +50,10 @@ class _Judged:
     """A candidate with what stage 2 made of it; None where it was not read, or there is no stage 2."""
 
     candidate: Candidate
-    relevance: float | None
     score: float | None
+    relevance: float | None = None
+    seen: float | None = None
+    window: Span | None = None
 
 
 def query(
@@ -51,86 +62,68 @@ def query(
     engine: Engine,
     collection: str,
     embedder: Embedder,
-    reranker: Reranker | None,
-    depths: Depths,
+    stage2: Stage2 | None,
+    plan: QueryPlan,
     root: Path,
-    stage1: Stage1 = BY_VECTOR,
-    filter: Filter | None = None,
-    blend: float | None = None,
-    exact: bool = False,
-    strict: bool = False,
-    explain: bool = False,
+    load: LoadStage | None = None,
 ) -> QueryResponse:
     """Both stages for one query.
 
     Args:
-        reranker: stage 2; None leaves stage 1's order.
+        stage2: None leaves stage 1's order.
+        plan: what is asked of both.
         root: what the names of sources are relative to, for telling whether a hit is stale.
-        stage1: how candidates are found.
-        filter: only chunks that it lets through.
-        blend: the share of stage 1 in the final order, 0–1; None takes the reranker's own.
-        exact: compare every vector, whatever index there is.
-        strict: raise when stage 2 fails while working, instead of keeping stage 1's order.
-        explain: list the candidates that did not become hits too.
+        load: what opening the models took, to be told in the response; it is not part of the budget.
 
     Raises:
         InvalidQuery: the query is empty or too long.
         RemoteRefused: a remote model said no.
-        RemoteUnavailable: a remote embedder failed; or, if `strict`, the reranker did.
+        RemoteUnavailable: a remote embedder failed; or, if `stage2.strict`, the reranker did.
+        BudgetSpent: the money does not reach for embedding the query; or, if `stage2.strict`, the time or the
+            money for reading every candidate.
         CollectionNotFound, StoreFailure: the collection cannot be read.
     """
+    deadline = deadline_after(time.monotonic(), plan.budget_ms)
     text = checked_query(text)
     began = time.perf_counter()
-    vector = embedder.embed_query(text)
+    vector = embedder.embed_query(text, deadline=deadline)
     tokens = len(embedder.token_ends(text)) + 2
     embedded = time.perf_counter()
     found = engine.search(
         collection,
         vector,
-        limit=depths.limit,
-        num_candidates=depths.num_candidates,
-        exact=exact,
+        limit=plan.depths.limit,
+        num_candidates=plan.depths.num_candidates,
+        exact=plan.exact,
         text=text,
-        stage1=stage1,
-        filter=filter,
+        stage1=plan.stage1,
+        filter=plan.filter,
     )
     searched = time.perf_counter()
-    reading = None
-    warnings = [
-        *_query_warnings(text, tokens, embedder),
-        *_filter_warnings(engine, collection, filter),
-        *found.warnings,
-    ]
-    share = 0.0
-    if reranker is not None:
-        share = reranker.blend if blend is None else blend
+    outcome = None
+    if stage2 is not None:
         passages = [candidate.chunk.passage_to_rerank for candidate in found.candidates]
-        reading = read_passages(reranker, text, passages, strict=strict)
-        warnings += reading_warnings(reranker, reading)
-    ranked = _ranked(found.candidates, reading, reranker, share)
-    reread = time.perf_counter()
-    listed = ranked if explain else ranked[: depths.top_k]
+        outcome = read_passages(stage2, text, passages, deadline=deadline)
+    share = _share_of_stage1(plan, outcome)
+    ranked = _ranked(found.candidates, outcome, share)
+    relevant = [judged for judged in ranked if is_relevant(judged.relevance, plan.min_relevance)]
+    kept = relevant[: plan.depths.top_k]
+    ranks_kept = {judged.candidate.stage1_rank for judged in kept}
+    dropped = [judged for judged in ranked if judged.candidate.stage1_rank not in ranks_kept]
+    listed = [*kept, *dropped] if plan.explain else kept
     stale = _stale_sources(engine, collection, root, [judged.candidate.chunk.source for judged in listed])
     hits = [_hit(judged, rank, stale) for rank, judged in enumerate(listed, start=1)]
-    warnings += _stale_warnings(hits[: depths.top_k])
     return QueryResponse(
         query=text,
         collection=collection,
-        settings=QuerySettings(
-            stage1=stage1.mode,
-            limit=depths.limit,
-            num_candidates=depths.num_candidates,
-            top_k=depths.top_k,
-            rerank_model=reranker.name if reranker else None,
-            blend=share if reranker else None,
-            filter=_as_json(filter),
-            fusion=stage1.fusion if stage1.mode == "hybrid" else None,
-            words_weight=stage1.words_weight
-            if (stage1.mode, stage1.fusion) == ("hybrid", "scores")
-            else None,
-        ),
+        settings=_settings(plan, stage2, share),
         stages=Stages(
-            embed=EmbedStage(_ms(began, embedded), embedder.name, min(tokens, embedder.max_tokens)),
+            embed=EmbedStage(
+                _ms(began, embedded),
+                embedder.name,
+                min(tokens, embedder.max_tokens),
+                price(tokens, embedder.usd_per_million_tokens),
+            ),
             search=SearchStage(
                 _ms(embedded, searched),
                 len(found.candidates),
@@ -139,20 +132,50 @@ def query(
                 found.depth,
                 found.matched,
             ),
-            rerank=stage_report(reranker, reading, _ms(searched, reread)) if reranker and reading else None,
+            rerank=stage_report(outcome) if outcome else None,
+            load=load,
         ),
-        hits=tuple(hits[: depths.top_k]),
-        dropped=tuple(hits[depths.top_k :]) if explain else None,
-        warnings=tuple(warnings),
+        hits=tuple(hits[: len(kept)]),
+        dropped=tuple(hits[len(kept) :]) if plan.explain else None,
+        warnings=(
+            *_query_warnings(text, tokens, embedder),
+            *_filter_warnings(engine, collection, plan.filter),
+            *found.warnings,
+            *(outcome_warnings(outcome, plan.min_relevance) if outcome else ()),
+            *_stale_warnings(hits[: len(kept)]),
+        ),
+    )
+
+
+def _settings(plan: QueryPlan, stage2: Stage2 | None, share: float) -> QuerySettings:
+    """What was in force."""
+    stage1 = plan.stage1
+    return QuerySettings(
+        stage1=stage1.mode,
+        limit=plan.depths.limit,
+        num_candidates=plan.depths.num_candidates,
+        top_k=plan.depths.top_k,
+        rerank_model=stage2.reranker.name if stage2 else None,
+        blend=share if stage2 else None,
+        filter=_as_json(plan.filter),
+        fusion=stage1.fusion if stage1.mode == "hybrid" else None,
+        words_weight=stage1.words_weight if (stage1.mode, stage1.fusion) == ("hybrid", "scores") else None,
+        min_relevance=plan.min_relevance,
+        budget_ms=plan.budget_ms,
     )
 
 
 # ── the order ──
 
 
-def _ranked(
-    candidates: Sequence[Candidate], reading: Reading | None, reranker: Reranker | None, share: float
-) -> list[_Judged]:
+def _share_of_stage1(plan: QueryPlan, outcome: Outcome | None) -> float:
+    """The blend that was asked for, else the one that is best for the reranker that read."""
+    if outcome is None:
+        return 0.0
+    return outcome.reranker.blend if plan.blend is None else plan.blend
+
+
+def _ranked(candidates: Sequence[Candidate], outcome: Outcome | None, share: float) -> list[_Judged]:
     """The final order: read candidates by score, then unread ones in stage 1's order.
 
     The score is (1 − share) · value + share · scale · stage1_score, where value is the reranker's logit (its
@@ -161,17 +184,23 @@ def _ranked(
     Functions for Hybrid Retrieval"). Stage 1's score is the similarity, or its fusion with the query's words.
     Equal scores stay in stage 1's order.
     """
-    if reading is None or reranker is None:
-        return [_Judged(candidate, None, candidate.stage1_score) for candidate in candidates]
+    if outcome is None:
+        return [_Judged(candidate, candidate.stage1_score) for candidate in candidates]
     judged = []
-    for candidate, value, relevance in zip(
-        candidates, values_of(reading), reading.relevance.tolist(), strict=True
-    ):
+    for index, candidate in enumerate(candidates):
+        value, stage1 = outcome.values[index], candidate.stage1_score
         if math.isnan(value):
-            judged.append(_Judged(candidate, None, None))
+            judged.append(_Judged(candidate, None))
             continue
-        score = (1 - share) * value + share * reranker.similarity_scale * candidate.stage1_score
-        judged.append(_Judged(candidate, relevance, score))
+        judged.append(
+            _Judged(
+                candidate,
+                score=(1 - share) * value + share * outcome.reranker.similarity_scale * stage1,
+                relevance=outcome.relevance_at(index),
+                seen=outcome.seen_at(index),
+                window=outcome.window_at(index, len(candidate.chunk.text)),
+            )
+        )
     return sorted(judged, key=_order)
 
 
@@ -206,6 +235,8 @@ def _hit(judged: _Judged, rank: int, stale: Mapping[str, bool]) -> Hit:
         score=judged.score,
         stale=stale[chunk.source],
         metadata=chunk.metadata,
+        seen=judged.seen,
+        window=judged.window,
     )
 
 

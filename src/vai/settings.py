@@ -7,9 +7,10 @@ the machine: remote models are honoured only from the user's own file, the envir
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -26,6 +27,7 @@ DEFAULT_LIMIT = 20
 DEFAULT_TOP_K = 5
 DEFAULT_CHUNK_TOKENS = 200
 DEFAULT_MAX_FILE_MB = 20.0
+DEFAULT_CACHE_MB = 256
 DEFAULT_STAGE1 = Stage1(mode="hybrid", fusion="scores", words_weight=0.25)
 """What finds the best candidates in the mean of the evaluation sets (docs/stage1.md)."""
 STAGE1_MODES: tuple[Stage1Mode, ...] = get_args(Stage1Mode)
@@ -52,6 +54,15 @@ class Settings:
         chunk_tokens: for collections still to be made.
         threads: texts that local models read at a time; as many as there are cores.
         strict: whether a stage that fails while working is an error.
+        budget_ms: milliseconds that a query may take, from when it is read.
+        min_relevance: hits below it are left out.
+        query_embedder: embeds queries, where it shares the embedder's space.
+        dimension: of the vectors of collections still to be made, where the embedder offers several.
+        rerank_fallback: the model on this machine that reads where the one of stage 2 fails.
+        cache: whether what stage 2 has read is kept, and not read again.
+        cache_mb: megabytes that is kept of it at most.
+        max_usd_per_month: US dollars that all runs together may spend in a calendar month.
+        voyage_api_key, rerank_api_key, embeddings_api_key: keys, for Voyage and for servers named by address.
     """
 
     collection: str = "default"
@@ -68,89 +79,22 @@ class Settings:
     chunk_tokens: int | None = None
     threads: int | None = None
     strict: bool = False
+    budget_ms: int | None = None
+    min_relevance: float | None = None
+    query_embedder: str | None = None
+    dimension: int | None = None
+    rerank_fallback: str | None = None
+    cache: bool = True
+    cache_mb: int | None = None
+    max_usd_per_month: float | None = None
+    voyage_api_key: str | None = field(default=None, repr=False)
+    rerank_api_key: str | None = field(default=None, repr=False)
+    embeddings_api_key: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Depths:
-    """How many passages each step keeps: `top_k` ≤ `limit` ≤ `num_candidates`."""
-
-    top_k: int
-    limit: int
-    num_candidates: int
-
-
-def resolve_depths(
-    settings: Settings,
-    *,
-    top_k: int | None = None,
-    limit: int | None = None,
-    num_candidates: int | None = None,
-) -> Depths:
-    """The depths in force: what was asked for as it is, the rest from the settings, made to fit.
-
-    Raises:
-        InvalidSettings: a number is out of range, or two that were asked for contradict each other.
-    """
-    for name, value in (("top-k", top_k), ("limit", limit), ("num-candidates", num_candidates)):
-        if value is not None and not 1 <= value <= MOST_CANDIDATES:
-            raise InvalidSettings(f"--{name} must be from 1 to {MOST_CANDIDATES:,}: {value}")
-    _refuse_less(("limit", limit), ("top-k", top_k))
-    _refuse_less(("num-candidates", num_candidates), ("limit", limit))
-    _refuse_less(("num-candidates", num_candidates), ("top-k", top_k))
-    kept = limit or min(max(settings.limit or DEFAULT_LIMIT, top_k or 1), num_candidates or MOST_CANDIDATES)
-    deep = num_candidates or max(kept, settings.num_candidates or kept * CANDIDATES_PER_LIMIT)
-    return Depths(
-        top_k=top_k or min(settings.top_k or DEFAULT_TOP_K, kept),
-        limit=kept,
-        num_candidates=min(deep, MOST_CANDIDATES),
-    )
-
-
-def resolve_stage1(
-    settings: Settings,
-    *,
-    mode: str | None = None,
-    fusion: str | None = None,
-    words_weight: float | None = None,
-) -> Stage1:
-    """How candidates are found: what was asked for, else the settings, else what was measured to be best.
-
-    Raises:
-        InvalidSettings: a value is none of those there are, or was asked for where it has no effect.
-    """
-    chosen = one_of(STAGE1_MODES, mode, "--stage1") or settings.stage1 or DEFAULT_STAGE1.mode
-    joined = one_of(FUSIONS, fusion, "--fusion")
-    weight = words_weight if words_weight is None else _weight(words_weight, "--words-weight")
-    for flag, value in (("--fusion", joined), ("--words-weight", None if weight is None else f"{weight:g}")):
-        if value is not None and chosen != "hybrid":
-            raise InvalidSettings(
-                f"{flag} {value} is of a hybrid search, and this one is by {chosen}",
-                hint="add `--stage1 hybrid`",
-            )
-    if joined == "ranks" and weight is not None:
-        raise InvalidSettings(
-            f"--words-weight {weight:g} and --fusion ranks contradict each other: ranks have no weights",
-            hint="leave one of them out",
-        )
-    return Stage1(
-        mode=chosen,
-        fusion=joined or settings.fusion or DEFAULT_STAGE1.fusion,
-        words_weight=_first(weight, settings.words_weight, DEFAULT_STAGE1.words_weight),
-    )
-
-
-def _first(*values: float | None) -> float:
-    return next(value for value in values if value is not None)
-
-
-def _refuse_less(deeper: tuple[str, int | None], shallower: tuple[str, int | None]) -> None:
-    (deep_name, deep), (shallow_name, shallow) = deeper, shallower
-    if deep is not None and shallow is not None and deep < shallow:
-        raise InvalidSettings(
-            f"--{deep_name} {deep} is less than --{shallow_name} {shallow}",
-            hint=f"what {shallow_name} keeps is chosen from what {deep_name} finds: "
-            f"raise --{deep_name} to {shallow} or more",
-        )
+USER_ONLY = frozenset({"max_usd_per_month", "voyage_api_key", "rerank_api_key", "embeddings_api_key"})
+"""Settings that a project's file may not have: it could come with somebody else's repository."""
+NAMES_OF_MODELS = frozenset({"rerank_model", "embedder", "query_embedder", "rerank_fallback"})
 
 
 def find_store(named: Path | None, environment: Mapping[str, str], start: Path) -> Path:
@@ -187,17 +131,31 @@ def load_settings(
     Raises:
         InvalidSettings: a file cannot be read, names an unknown setting, or gives one an impossible value.
     """
-    if user_folder is None:
+    values = _from_file(_user_file(user_folder), trusted=True)
+    values |= _from_file(store.parent / PROJECT_FILE, trusted=False)
+    return Settings(**(values | _from_environment(environment)))
+
+
+def load_user_settings(environment: Mapping[str, str], *, user_folder: Path | None = None) -> Settings:
+    """The settings that hold wherever the user works: those of no project. Raises as `load_settings`."""
+    return Settings(**(_from_file(_user_file(user_folder), trusted=True) | _from_environment(environment)))
+
+
+def _user_file(folder: Path | None) -> Path:
+    if folder is None:
         import platformdirs
 
-        user_folder = platformdirs.user_config_path("vai", appauthor=False)
-    values = _from_file(user_folder / USER_FILE, trusted=True)
-    values |= _from_file(store.parent / PROJECT_FILE, trusted=False)
+        folder = platformdirs.user_config_path("vai", appauthor=False)
+    return folder / USER_FILE
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
     for name, convert in _CONVERTERS.items():
         variable = f"VAI_{name.upper()}"
         if environment.get(variable):
             values[name] = convert(environment[variable], f"the variable {variable}")
-    return Settings(**values)
+    return values
 
 
 def _from_file(path: Path, *, trusted: bool) -> dict[str, Any]:
@@ -216,8 +174,13 @@ def _from_file(path: Path, *, trusted: bool) -> dict[str, Any]:
                 hint=f"did you mean `{nearest[0]}`?" if nearest else f"known are {', '.join(_CONVERTERS)}",
             )
         place = f"`{name}` in `{path}`"
+        if not trusted and name in USER_ONLY:
+            raise InvalidSettings(
+                f"{place} is not for a project's file, which can come with somebody else's repository",
+                hint=f"put it into your own settings or the environment (`VAI_{name.upper()}`)",
+            )
         values[name] = _CONVERTERS[name](value, place)
-        if not trusted and name in {"rerank_model", "embedder"}:
+        if not trusted and name in NAMES_OF_MODELS:
             _refuse_remote(str(values[name]), place)
     return values
 
@@ -259,13 +222,24 @@ def _switch(value: object, place: str) -> bool:
     return known[str(value).lower()]
 
 
-def _weight(value: object, place: str) -> float:
+def words_weight_of(value: object, place: str) -> float:
+    """What words count, as a number. Raises `InvalidSettings` unless it is one in range."""
     try:
         number = float(str(value))
     except ValueError:
         number = -1.0
     if not 0.0 <= number <= MOST_WORDS_WEIGHT:
         raise InvalidSettings(f"{place} must be a number from 0 to {MOST_WORDS_WEIGHT:g}: {value}")
+    return number
+
+
+def _dollars(value: object, place: str) -> float:
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = -1.0
+    if not 0.0 <= number < math.inf:
+        raise InvalidSettings(f"{place} must be a number of US dollars from 0: {value}")
     return number
 
 
@@ -303,5 +277,6 @@ _KINDS: dict[str, Callable[[object, str], object]] = {
     "Fusion | None": lambda value, place: one_of(FUSIONS, value, place),
 }
 _CONVERTERS = {setting.name: _KINDS[str(setting.type)] for setting in fields(Settings)} | {
-    "words_weight": _weight
+    "words_weight": words_weight_of,
+    "max_usd_per_month": _dollars,
 }

@@ -184,7 +184,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What an ingest did. Counts are documents, unless they say otherwise."""
+    """What an ingest did. Counts are documents, unless they say otherwise; `usd` is the price of `tokens`."""
 
     collection: str
     files: int
@@ -197,6 +197,7 @@ class IngestReport:
     seconds: float
     skipped: tuple[Skipped, ...] = ()
     warnings: tuple[str, ...] = ()
+    usd: float | None = None
 
     def to_dict(self) -> dict[str, Json]:
         """The report as JSON of the schema `vai.ingest/1`."""
@@ -419,26 +420,64 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """P(relevant) = 1 / (1 + exp(−(slope · logit + intercept))), Platt scaling (Platt 1999).
+
+    `error` is the expected calibration error, measured on queries it was not fitted on; the model's card, or
+    `vai calibrate`, says which.
+    """
+
+    slope: float
+    intercept: float
+    error: float
+
+
+Stopped = Literal["deadline", "spent", "failed"]
+"""Why passages stayed unread: the time was up, the money was, or the model failed while working."""
+
+Span = tuple[int, int]
+"""Where a part of a text begins and ends, in characters."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What a reranker read, in the order of the passages it was given.
 
     Args:
-        logits: float32 [n], higher is better, on the model's own scale; None if it only gives relevance.
-        relevance: float32 [n] in 0–1; a probability, comparable between queries, if the model is calibrated.
-        tokens: tokens read in all.
+        logits: float32 [n], higher is better, on the model's own scale; None if it gives relevance instead.
+        relevance: float32 [n] in 0–1, as the model gives it; None if it gives logits. One of the two is there.
+        tokens: tokens that the model read for this reading, of passages and queries.
         seen: float32 [n], the share of each passage that the model saw.
+        stopped: why some were not read, None if all were; `reason` says it in words.
+        query_seen: the share of the query that the model saw.
+        windows: for each passage that was read in several windows, the one that scored best; None for one that
+            was read at once. Empty if all were.
+        cached: how many of the values come from an earlier reading.
 
-    Passages that the deadline came before are NaN in `logits` and `relevance` and 0 in `seen`.
-    `reason` says why some were not read, None if all were; `query_seen` is the share of the query that the
-    model saw.
+    Passages that were not read are NaN in `logits` or `relevance`, and 0 in `seen`.
     """
 
     logits: Vector | None
-    relevance: Vector
+    relevance: Vector | None
     tokens: int
     seen: Vector
+    stopped: Stopped | None = None
     reason: str | None = None
     query_seen: float = 1.0
+    windows: tuple[Span | None, ...] = ()
+    cached: int = 0
+
+    @property
+    def values(self) -> Vector:
+        """What the order is by, float32 [n]: the logits, or relevance where there are none; NaN where unread."""
+        values = self.relevance if self.logits is None else self.logits
+        if values is None:
+            raise ValueError("a reading has logits or relevance")
+        return values
+
+    def window(self, index: int) -> Span | None:
+        """The window of a passage that scored best; None if it was read at once, or not at all."""
+        return self.windows[index] if self.windows else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -447,6 +486,8 @@ class Hit:
 
     `score` is what the order is by; `relevance` is stage 2's (0–1), `similarity` the cosine to the query,
     `stage1_score` what stage 1's order is by.
+    `seen` is the share of the passage that stage 2 read; where it read it in several windows, `window` says which
+    characters of `text` scored best.
     `stale` says that the file has changed or gone since it was ingested.
     """
 
@@ -470,6 +511,8 @@ class Hit:
     score: float | None
     stale: bool
     metadata: Mapping[str, Json]
+    seen: float | None = None
+    window: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -485,15 +528,26 @@ class QuerySettings:
     filter: Json = None
     fusion: str | None = None
     words_weight: float | None = None
+    min_relevance: float | None = None
+    budget_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadStage:
+    """Opening the models, before the budget of a query begins; only the first query of several has it."""
+
+    ms: float
+    models: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedStage:
-    """Turning the query into a vector."""
+    """Turning the query into a vector; `usd` is the price of a model that is paid for."""
 
     ms: float
     model: str
     tokens: int
+    usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -516,7 +570,10 @@ class SearchStage:
 class RerankStage:
     """Stage 2: `reranked` of the `of` candidates were read, `truncated` of them not to their end.
 
-    `cached` scores came from the cache; `reason` says why some candidates were not read.
+    `windowed` were read in several windows; `cached` scores came from the cache; `reason` says why some candidates
+    were not read, or why `model` read them `instead_of` the one that was asked for. `usd` is the price of a model
+    that is paid for; `revision` is the model's, and `gives` says what its values, which scores are made of, are.
+    `best_relevance` is the greatest there was.
     """
 
     ms: float
@@ -528,15 +585,22 @@ class RerankStage:
     cached: int
     calibrated: bool
     reason: str | None
+    windowed: int = 0
+    instead_of: str | None = None
+    usd: float | None = None
+    revision: str | None = None
+    gives: Literal["logits", "relevance"] = "logits"
+    best_relevance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """What each stage did."""
+    """What each stage did; `load` is None where the models were open already."""
 
     embed: EmbedStage
     search: SearchStage
     rerank: RerankStage | None
+    load: LoadStage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -565,6 +629,8 @@ class RerankedText:
     text: str
     relevance: float | None
     score: float | None
+    seen: float | None = None
+    window: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)

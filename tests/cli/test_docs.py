@@ -26,8 +26,15 @@ BEGIN, END = "<!-- commands -->\n", "<!-- end of commands -->\n"
 
 def help_texts() -> Iterator[tuple[str, str]]:
     """Each command's name and what its `--help` prints."""
-    for arguments in ([], *([name] for name in sorted(COMMANDS))):
+    for arguments in ([], *(path for name in sorted(COMMANDS) for path in command_paths(name))):
         yield " ".join(["vai", *arguments]), vai(*arguments, "--help").stdout
+
+
+def command_paths(name: str) -> list[list[str]]:
+    """A command, and the commands within it."""
+    command = cli.get_command(click.Context(cli), name)
+    within = sorted(command.commands) if isinstance(command, click.Group) else []
+    return [[name], *([name, inner] for inner in within)]
 
 
 def commands_section() -> str:

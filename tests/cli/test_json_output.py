@@ -10,107 +10,9 @@ from typing import Any
 import pytest
 
 from command_line import installed, vai, written
+from json_contract import CONTRACT, RERANK_STAGE, check
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "json.md"
-
-HIT = {
-    **dict.fromkeys(("rank", "id", "document_id", "source", "start_line", "end_line", "page", "title")),
-    **dict.fromkeys(
-        ("heading", "text", "similarity", "stage1_rank", "stage1_score", "vector_rank", "words_rank")
-    ),
-    **dict.fromkeys(("words_score", "relevance", "score", "stale", "metadata")),
-}
-RERANK_STAGE = dict.fromkeys(
-    ("ms", "model", "reranked", "of", "tokens", "truncated", "cached", "calibrated", "reason")
-)
-CONTRACT: dict[str, dict[str, Any]] = {
-    "vai.query/1": {
-        "schema": None,
-        "query": None,
-        "collection": None,
-        "settings": dict.fromkeys(
-            ("stage1", "limit", "num_candidates", "top_k", "rerank_model", "blend", "filter")
-        )
-        | dict.fromkeys(("fusion", "words_weight")),
-        "stages": {
-            "embed": dict.fromkeys(("ms", "model", "tokens")),
-            "search": dict.fromkeys(("ms", "candidates", "exact", "unindexed", "depth", "matched")),
-            "rerank": RERANK_STAGE,
-        },
-        "hits": [HIT],
-        "dropped": [HIT],
-        "warnings": None,
-    },
-    "vai.ingest/1": {
-        **dict.fromkeys(("schema", "collection", "files", "added", "changed", "unchanged", "removed")),
-        **dict.fromkeys(("chunks", "tokens", "seconds")),
-        "skipped": [dict.fromkeys(("source", "reason", "kept"))],
-        "warnings": None,
-    },
-    "vai.rerank/1": {
-        "schema": None,
-        "query": None,
-        "rerank": RERANK_STAGE,
-        "results": [dict.fromkeys(("rank", "index", "text", "relevance", "score"))],
-        "warnings": None,
-    },
-    "vai.status/1": {
-        "schema": None,
-        "store": None,
-        "collections": [
-            {
-                **dict.fromkeys(("name", "sources", "documents", "chunks", "bytes", "updated", "embedder")),
-                **dict.fromkeys(("revision", "dimension", "chunk_tokens", "changed", "gone", "index")),
-            }
-        ],
-        "damaged": [dict.fromkeys(("name", "fault", "hint"))],
-    },
-    "vai.collections/1": {
-        "schema": None,
-        "store": None,
-        "collections": [
-            {
-                **dict.fromkeys(("name", "sources", "documents", "chunks", "bytes", "updated", "embedder")),
-                **dict.fromkeys(("revision", "dimension", "chunk_tokens")),
-            }
-        ],
-        "damaged": [dict.fromkeys(("name", "fault", "hint"))],
-        "dropped": None,
-    },
-    "vai.delete/1": {
-        **dict.fromkeys(("schema", "collection", "dry_run", "documents", "chunks", "sources", "returning")),
-        **dict.fromkeys(("unknown", "seconds", "warnings")),
-    },
-    "vai.export/1": dict.fromkeys(
-        ("schema", "collection", "path", "vectors", "chunks", "bytes", "seconds", "warnings")
-    ),
-    "vai.index/1": {
-        **dict.fromkeys(("schema", "collection", "state", "precision", "covered", "unindexed", "bytes")),
-        "cost": dict.fromkeys(("chunks", "precision", "memory", "disk", "seconds")),
-        "seconds": None,
-        "check": {
-            "sample": None,
-            "depths": [dict.fromkeys(("depth", "recall_at_20", "recall_at_100", "ms"))],
-            **dict.fromkeys(("depth_for_20", "depth_for_100")),
-        },
-    },
-    "vai.models/1": {
-        "schema": None,
-        "models": [
-            {
-                **dict.fromkeys(("name", "kind", "where", "languages", "dimension", "max_tokens")),
-                **dict.fromkeys(("usd_per_million_tokens", "needs", "licence")),
-            }
-        ],
-    },
-    "vai.doctor/1": {
-        "schema": None,
-        "fine": None,
-        "findings": [dict.fromkeys(("about", "state", "message", "hint"))],
-    },
-}
-"""The fields of each schema in order; None where a plain value (or null, or a free object) stands."""
-
 
 VALUES: dict[str, set[str]] = {
     **{schema: set() for schema in CONTRACT},
@@ -119,24 +21,6 @@ VALUES: dict[str, set[str]] = {
     "vai.status/1": {"state"},
 }
 """Words in quotation marks that are no fields; what is a field too is not among them."""
-
-
-def shape(value: Any, expected: Any) -> Any:
-    """The fields of a value down to where the contract has plain ones; of a list, those of each element."""
-    if expected is None or value is None:
-        return expected
-    if isinstance(expected, list):
-        assert value, "an empty list shows nothing of its elements"
-        shapes = [shape(element, expected[0]) for element in value]
-        assert all(list(element) == list(shapes[0]) for element in shapes)
-        return [shapes[0]]
-    return {name: shape(item, expected.get(name)) for name, item in value.items()}
-
-
-def check(value: Any) -> None:
-    expected = CONTRACT[value["schema"]]
-    assert shape(value, expected) == expected
-    assert list(value) == list(expected)
 
 
 def names(expected: Any) -> Iterator[str]:
@@ -255,3 +139,16 @@ def test_json_stays_json_where_the_output_is_not_utf_8(project: Path) -> None:
     answer = installed("query", "café", "-k", "1", "--no-rerank", "--json", PYTHONIOENCODING="latin-1")
     assert answer.json["hits"][0]["text"] == "Café – naïve 😀"
     assert "\\u2013" in answer.stdout
+
+
+def test_cache(store: Path) -> None:
+    vai("query", "replica set", "--rerank-model", "word-overlap")
+    check(vai("cache", "--json").json)
+    cleared = vai("cache", "clear", "--yes", "--json").json
+    assert (list(cleared), cleared["cleared"]) == (list(CONTRACT["vai.cache/1"]), 6)
+
+
+def test_estimate(store: Path) -> None:
+    answer = vai("query", "replica set", "--rerank-model", "rerank-2.5", "--estimate", "--json")
+    check(answer.json)
+    assert answer.json["usd"] > 0

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+import tiny_models
+from model_stub import ModelStub
+from server_stubs import OpenAI
 from vai.arrays import Vector
+from vai.models.access import Access
 from vai.models.catalog import DEFAULT_EMBEDDER, open_embedder
 from vai.protocols import Embedder
+from voyage_stub import VoyageStub
 
 TEXTS = (
     "How do I run code when the interpreter exits?",
@@ -27,10 +36,67 @@ any_text = st.text(st.characters(codec=None), max_size=60)
 relaxed = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@pytest.fixture(scope="module", params=[DEFAULT_EMBEDDER, "hashing"])
-def embedder(request: pytest.FixtureRequest) -> Embedder:
+# ── which there are ──────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def bundled(_: Path) -> Iterator[Embedder]:
+    """The one in the package."""
+    yield open_embedder(threads=2)
+
+
+@contextmanager
+def hashing(_: Path) -> Iterator[Embedder]:
+    """The one for tests."""
+    yield open_embedder("hashing")
+
+
+def in_folder(
+    make: Callable[[Path], tiny_models.TinyModel],
+) -> Callable[[Path], AbstractContextManager[Embedder]]:
+    """One in a folder, named by it."""
+
+    @contextmanager
+    def opened(folder: Path) -> Iterator[Embedder]:
+        make(folder)
+        yield open_embedder(str(folder), threads=2)
+
+    return opened
+
+
+@contextmanager
+def voyage(_: Path) -> Iterator[Embedder]:
+    """Voyage's, which talks to a stand-in on this machine."""
+    with VoyageStub() as stub:
+        access = Access(voyage_key=stub.key, voyage_url=stub.base_url)
+        yield open_embedder("voyage-4-large", dimension=256, access=access)
+
+
+@contextmanager
+def openai(_: Path) -> Iterator[Embedder]:
+    """A server's in OpenAI's format, which is played by a stand-in on this machine."""
+    with ModelStub(OpenAI("m", dimension=96)) as stub:
+        yield open_embedder(f"openai:{stub.address}/v1?query_prompt=query:+#m", access=Access())
+
+
+CASES: dict[str, Callable[[Path], AbstractContextManager[Embedder]]] = {
+    DEFAULT_EMBEDDER: bundled,
+    "hashing": hashing,
+    "mean over tokens": in_folder(tiny_models.mean_embedder),
+    "first token": in_folder(tiny_models.cls_embedder),
+    "voyage-4-large": voyage,
+    "OpenAI's format": openai,
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def embedder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedder]:
     """Every embedder, loaded once."""
-    return open_embedder(request.param, threads=2)
+    with CASES[request.param](tmp_path_factory.mktemp("model")) as opened:
+        yield opened
+
+
+# ── what they do ─────────────────────────────────────────────────────────────────────────────────
 
 
 def test_it_says_who_it_is_and_what_it_takes(embedder: Embedder) -> None:
@@ -102,7 +168,7 @@ def test_any_text_can_be_measured_and_embedded(embedder: Embedder, text: str) ->
 def test_token_ends_say_how_many_tokens_a_text_has_and_where_they_end(embedder: Embedder) -> None:
     assert list(embedder.token_ends("how to exit")) == [3, 6, 11]
     assert list(embedder.token_ends("")) == []
-    assert len(embedder.token_ends("word " * 3_000)) == 3_000
+    assert len(embedder.token_ends(" ".join(["word"] * 3_000))) == 3_000
 
 
 def test_texts_of_one_meaning_are_closer_than_others(embedder: Embedder) -> None:

@@ -49,26 +49,42 @@ def test_relevance_is_the_share_of_the_querys_words_in_the_passage() -> None:
     reading = WordOverlapReranker().score(
         "how to scale scale", ["How to scale", "scale", "bread", "to how how", ""]
     )
-    assert reading.logits == pytest.approx(np.array([1, 1 / 3, 0, 2 / 3, 0]))
-    assert reading.relevance.tolist() == np.asarray(reading.logits).tolist()
+    assert reading.logits is None
+    assert reading.values == pytest.approx(np.array([1, 1 / 3, 0, 2 / 3, 0]))
     assert reading.tokens == 5 * 3 + 3 + 1 + 1 + 3
 
 
-def test_words_beyond_the_last_token_read_do_not_count() -> None:
-    reading = WordOverlapReranker().score("scale", ["x " * 255 + "scale", "x " * 256 + "scale"])
-    assert reading.relevance.tolist() == [1.0, 0.0]
-    assert reading.seen.tolist() == pytest.approx([1.0, 256 / 257])
+def test_a_passage_of_more_words_than_are_read_at_once_counts_by_its_best_window() -> None:
+    """300 words are two windows of 182, which share 64; each is read with the whole query."""
+    passage = "how " + "x " * 150 + "to scale " + "x " * 147
+    reading = WordOverlapReranker().score("to scale", ["scale", passage, "x " * 300])
+    assert reading.values.tolist() == [0.5, 1.0, 0.0]
+    assert reading.seen.tolist() == [1.0, 1.0, 1.0]
+    assert reading.window(0) is None
+    start, stop = reading.window(1) or (0, 0)
+    assert len(passage[start:stop].split()) == 182
+    assert "to scale" in passage[start:stop]
+    assert reading.window(2) == (0, 2 * 182 - 1)
+    assert reading.tokens == 2 + 1 + 2 * 2 * (2 + 182)
+
+
+def test_words_beyond_the_last_window_do_not_count() -> None:
+    room, step = 256, 192
+    last = 63 * step + room
+    reading = WordOverlapReranker().score("scale", ["x " * (last - 1) + "scale x", "x " * last + "scale"])
+    assert reading.values.tolist() == [1.0, 0.0]
+    assert reading.seen.tolist() == pytest.approx([last / (last + 1)] * 2)
 
 
 def test_a_query_without_words_is_answered_by_nothing() -> None:
-    assert WordOverlapReranker().score("  ", ["a"]).relevance.tolist() == [0.0]
+    assert WordOverlapReranker().score("  ", ["a"]).values.tolist() == [0.0]
 
 
 def test_a_deadline_between_two_passages_leaves_the_rest_unread(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([1.0, 2.0, 3.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     reading = WordOverlapReranker().score("a", ["a", "a", "a"], deadline=3.0)
-    assert np.isnan(reading.relevance).tolist() == [False, False, True]
+    assert np.isnan(reading.values).tolist() == [False, False, True]
     assert reading.seen.tolist() == [1.0, 1.0, 0.0]
-    assert reading.reason == "the deadline came first"
+    assert (reading.stopped, reading.reason) == ("deadline", "the time was up")
     assert reading.tokens == 4

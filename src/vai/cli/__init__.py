@@ -29,7 +29,10 @@ COMMANDS = (
     "index",
     "delete",
     "export",
+    "cache",
+    "calibrate",
     "models",
+    "spending",
     "doctor",
 )
 EPILOG = (

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from vai.cli.output import counted, is_coloured, line_width, printable, styled, table
 from vai.cli.passages import marker, passage_lines
-from vai.types import Hit, QueryResponse, QuerySettings, RerankResponse, RerankStage
+from vai.types import Hit, QueryResponse, QuerySettings, RerankResponse, RerankStage, Span
 
 SHORTEST_HEADING = 16
 """Columns that a heading needs, to be worth showing beside a place."""
@@ -34,11 +34,23 @@ def summary_line(response: QueryResponse) -> str:
     first = f"stage 1 found {counted(search.candidates, 'candidate')} in {response.stages.embed.ms + search.ms:.0f} ms"
     if rerank is None:
         return f"{first}; stage 2 did not run"
-    second = f"stage 2 ({rerank.model}) read {rerank.reranked} of {rerank.of} in {rerank.ms:.0f} ms"
+    second = f"stage 2 ({rerank.model}) {_what_it_read(rerank)} in {rerank.ms:.0f} ms"
     if not rerank.reranked:
         return f"{first}; {second}"
     moved = sum(hit.rank != hit.stage1_rank for hit in response.hits)
     return f"{first}; {second} and moved {moved} of {counted(len(response.hits), 'hit')}"
+
+
+def _what_it_read(stage: RerankStage) -> str:
+    """How many passages have a value, and how many of those from an earlier reading."""
+    read = f"read {stage.reranked} of {stage.of}"
+    return f"{read}, {stage.cached} of them earlier," if stage.cached else read
+
+
+def nothing_relevant(stage: RerankStage, least: float) -> str:
+    """That there was something to read, and nothing relevant in it."""
+    said = f"nothing relevant was found: of {counted(stage.of, 'candidate')} none reaches a relevance of {least:g}"
+    return said if stage.best_relevance is None else f"{said}, the best has {stage.best_relevance:.3f}"
 
 
 # ── hits ──
@@ -61,7 +73,7 @@ def _hit_text(
             f"{hit.rank}. {styled(place, coloured=coloured, bold=True)}{heading}{stale}",
             styled(f"   {_scores(hit, response, explain=explain)}", coloured=coloured, dim=True),
             *passage_lines(
-                hit.text,
+                hit.text if explain else _best_of(hit.text, hit.window),
                 heading=(hit.title, *hit.heading),
                 words=words,
                 width=width,
@@ -70,6 +82,15 @@ def _hit_text(
             ),
         ]
     )
+
+
+def _best_of(text: str, window: Span | None) -> str:
+    """The part of a long passage that stage 2 found best; all of one that it read at once."""
+    if window is None:
+        return text
+    start, end = window
+    before, after = "…" if start > 0 else "", "…" if end < len(text) else ""
+    return f"{before}{text[start:end].strip()}{after}"
 
 
 def _place(hit: Hit) -> str:
@@ -132,7 +153,9 @@ def stages_text(response: QueryResponse) -> str:
 def _stage_lines(response: QueryResponse) -> Iterator[str]:
     settings, stages = response.settings, response.stages
     embed, search, rerank = stages.embed, stages.search, stages.rerank
-    yield f"stage 1  embed   {embed.ms:8.1f} ms  {embed.model}, {counted(embed.tokens, 'token')}"
+    if stages.load is not None:
+        yield f"models   load    {stages.load.ms:8.1f} ms  {', '.join(stages.load.models)}"
+    yield f"stage 1  embed   {embed.ms:8.1f} ms  {embed.model}, {counted(embed.tokens, 'token')}{_dollars(embed.usd)}"
     yield (
         f"         search  {search.ms:8.1f} ms  {counted(search.candidates, 'candidate')}, {_how(response)}"
         f" (limit {settings.limit}, num_candidates {settings.num_candidates})"
@@ -146,12 +169,19 @@ def _stage_lines(response: QueryResponse) -> Iterator[str]:
         return
     yield (
         f"stage 2  rerank  {rerank.ms:8.1f} ms  {rerank.model}, {rerank.reranked} of {rerank.of} read, "
-        f"{counted(rerank.tokens, 'token')}, {rerank.truncated} cut off, {rerank.cached} from the cache"
+        f"{counted(rerank.tokens, 'token')}{_dollars(rerank.usd)}, {rerank.windowed} in windows, "
+        f"{rerank.truncated} cut off, {rerank.cached} from the cache"
     )
+    if settings.budget_ms is not None:
+        yield f"         budget  {settings.budget_ms:8,} ms  from reading the query on, models loaded"
     yield (
         f"         order   by score, blend {settings.blend:.2f} (0 is stage 2 alone, 1 is stage 1 alone); "
         f"relevance is {'calibrated' if rerank.calibrated else 'not calibrated'}"
     )
+
+
+def _dollars(usd: float | None) -> str:
+    return "" if usd is None else f" (${usd:.6f})"
 
 
 def _how(response: QueryResponse) -> str:
@@ -213,7 +243,12 @@ def reranked_text(response: RerankResponse) -> str:
         scores = "not reranked" if result.relevance is None else f"relevance {result.relevance:.3f}"
         head = f"{result.rank}. {scores} · document {result.index + 1}"
         passage = passage_lines(
-            result.text, heading=(), words=words, width=width, whole=False, coloured=coloured
+            _best_of(result.text, result.window),
+            heading=(),
+            words=words,
+            width=width,
+            whole=False,
+            coloured=coloured,
         )
         blocks.append("\n".join([head, *passage]))
     return "\n\n".join(blocks)
@@ -221,4 +256,4 @@ def reranked_text(response: RerankResponse) -> str:
 
 def rerank_line(stage: RerankStage) -> str:
     """What stage 2 did, in one line."""
-    return f"{stage.model} read {stage.reranked} of {stage.of} in {stage.ms:.0f} ms"
+    return f"{stage.model} {_what_it_read(stage)} in {stage.ms:.0f} ms"

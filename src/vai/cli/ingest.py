@@ -9,7 +9,9 @@ import click
 
 from vai.cli.options import (
     collection_option,
+    estimate_option,
     json_option,
+    max_usd_option,
     note,
     number,
     quiet_option,
@@ -21,6 +23,7 @@ from vai.cli.output import counted, print_json
 from vai.cli.progress import bars
 from vai.cli.reports import ingest_text
 from vai.collection import Collection, located_store
+from vai.errors import InvalidSettings
 from vai.models.catalog import DEFAULT_EMBEDDER
 from vai.settings import DEFAULT_CHUNK_TOKENS, DEFAULT_MAX_FILE_MB
 from vai.types import IndexProgress
@@ -31,6 +34,12 @@ from vai.types import IndexProgress
 @collection_option
 @store_option
 @click.option("--embedder", metavar="NAME", help=f"Model of a new collection.  [default: {DEFAULT_EMBEDDER}]")
+@click.option(
+    "--dimension",
+    callback=whole_number,
+    metavar="N",
+    help="Dimensions of a new collection's vectors, where the model offers several.",
+)
 @click.option(
     "--chunk-tokens",
     callback=whole_number,
@@ -60,6 +69,8 @@ from vai.types import IndexProgress
     metavar="MB",
     help="Skip larger files; JSONL and CSV are read whatever their size.",
 )
+@max_usd_option
+@estimate_option
 @json_option
 @quiet_option
 def ingest(
@@ -67,6 +78,7 @@ def ingest(
     collection: str | None,
     store: Path,
     embedder: str | None,
+    dimension: int | None,
     chunk_tokens: int | None,
     text_field: str | None,
     title_field: str | None,
@@ -74,6 +86,8 @@ def ingest(
     vectors: Path | None,
     vector_field: str | None,
     max_file_mb: float,
+    max_usd: float | None,
+    estimate: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -84,11 +98,23 @@ def ingest(
     record of a JSONL or CSV file, or of a Parquet file that is named itself. Files that .gitignore or .vaiignore
     name are left out.
     """
-    shown = sys.stderr.isatty() and not quiet
+    if estimate and (vectors is not None or vector_field is not None):
+        raise InvalidSettings(
+            "--estimate has no meaning for ready-made vectors: no model is asked for them",
+            hint="leave it out: importing them costs nothing",
+        )
+    shown = sys.stderr.isatty() and not quiet and not estimate
     indexed: list[IndexProgress] = []
     total = _total_bytes(paths, store, counted=shown)
     with (
-        Collection.open(store, collection, embedder=embedder) as opened,
+        Collection.open(
+            store,
+            collection,
+            embedder=embedder,
+            dimension=dimension,
+            max_usd=max_usd,
+            say=lambda sentence: note(sentence, quiet=quiet),
+        ) as opened,
         bars(total, shown=shown) as progress,
     ):
 
@@ -97,6 +123,19 @@ def ingest(
             if progress.index is not None:
                 progress.index(at)
 
+        if estimate:
+            from vai.cli.estimates import print_estimate
+
+            found = opened.estimate_ingest(
+                *paths,
+                chunk_tokens=chunk_tokens,
+                text_field=text_field,
+                title_field=title_field,
+                id_field=id_field,
+                max_file_mb=max_file_mb,
+            )
+            print_estimate(found, as_json=as_json)
+            return 0
         report = opened.ingest(
             *paths,
             chunk_tokens=chunk_tokens,

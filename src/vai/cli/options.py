@@ -63,6 +63,31 @@ filter_option = click.option(
     help="Only what this lets through: `field=value`, also with != < <= > >= or ~ for a glob; or a JSON object in "
     "MongoDB's notation. Given several times, all have to hold.",
 )
+budget_option = click.option(
+    "--budget-ms",
+    callback=whole_number,
+    metavar="MS",
+    help="Time for the answer; what stage 2 has not read by then follows in stage 1's order.",
+)
+no_cache_option = click.option(
+    "--no-cache",
+    "cache",
+    is_flag=True,
+    flag_value=False,
+    default=None,
+    help="Read every candidate anew, and keep nothing of it.",
+)
+query_embedder_option = click.option(
+    "--query-embedder",
+    metavar="NAME",
+    help="Embed the query with another model of the same space, such as a smaller one of Voyage's.",
+)
+max_usd_option = click.option(
+    "--max-usd", callback=number, metavar="USD", help="What models may cost at most, in this run."
+)
+estimate_option = click.option(
+    "--estimate", is_flag=True, help="Say what models would cost, and call none of them."
+)
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do it without asking.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 quiet_option = click.option(

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Unpack
 
 import click
 
-from vai.cli.answers import response_text, stages_text, summary_line
+from vai.cli.answers import nothing_relevant, response_text, stages_text, summary_line
 from vai.cli.inputs import STANDARD_INPUT, input_name, read_input
 from vai.cli.options import (
+    budget_option,
     collection_option,
+    estimate_option,
     filter_option,
     json_option,
+    max_usd_option,
+    no_cache_option,
     note,
     number,
+    query_embedder_option,
     quiet_option,
     store_option,
     warn,
@@ -24,8 +31,9 @@ from vai.cli.options import (
 )
 from vai.cli.output import print_json, printable
 from vai.collection import Collection
-from vai.errors import InvalidQuery, InvalidSettings, KeyMissing
+from vai.errors import InvalidQuery, KeyMissing
 from vai.models.catalog import DEFAULT_RERANKER
+from vai.planning import QueryOptions
 from vai.reranking import LONGEST_QUERY, checked_query
 from vai.settings import DEFAULT_STAGE1
 from vai.types import QueryResponse
@@ -69,15 +77,33 @@ LARGEST_BATCH = 64_000_000
 )
 @filter_option
 @click.option("--rerank-model", metavar="NAME", help=f"Model of stage 2.  [default: {DEFAULT_RERANKER}]")
-@click.option("--no-rerank", is_flag=True, help="Leave stage 2 out.")
+@click.option(
+    "--no-rerank", "rerank", is_flag=True, flag_value=False, default=None, help="Leave stage 2 out."
+)
 @click.option(
     "--blend",
     callback=number,
     metavar="0-1",
     help="Share of stage 1 in the final order.  [default: the model's own]",
 )
+@click.option(
+    "--min-relevance",
+    callback=number,
+    metavar="0-1",
+    help="Leave out hits that stage 2 gives less; nothing left is exit code 1.",
+)
+@budget_option
 @click.option("--exact", is_flag=True, help="Compare every vector, whatever index there is.")
-@click.option("--strict", is_flag=True, help="End with an error if stage 2 fails while working.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    default=None,
+    help="End with an error if stage 2 does not read every candidate.",
+)
+@no_cache_option
+@query_embedder_option
+@max_usd_option
+@estimate_option
 @click.option(
     "--batch",
     type=click.Path(path_type=Path, allow_dash=True),
@@ -93,24 +119,16 @@ LARGEST_BATCH = 64_000_000
 def query(
     arguments: Sequence[str],
     words: Sequence[str],
-    limit: int | None,
-    top_k: int | None,
-    num_candidates: int | None,
-    stage1: str | None,
-    fusion: str | None,
-    words_weight: float | None,
     filters: tuple[str, ...],
-    rerank_model: str | None,
-    no_rerank: bool,
-    blend: float | None,
-    exact: bool,
-    strict: bool,
     batch: Path | None,
+    query_embedder: str | None,
+    max_usd: float | None,
+    estimate: bool,
     collection: str | None,
     store: Path,
     as_json: bool,
-    explain: bool,
     quiet: bool,
+    **options: Unpack[QueryOptions],
 ) -> int:
     """Find the passages that answer TEXT.
 
@@ -118,42 +136,53 @@ def query(
     together with TEXT and keeps the best --top-k. TEXT may be `-` for standard input. With --batch, every line of
     FILE is a question and every answer is one line of JSON.
     """
-    if no_rerank and blend is not None:
-        raise InvalidSettings(
-            f"--no-rerank and --blend {blend:g} contradict each other: without stage 2 there is nothing to blend",
-            hint="leave one of them out",
-        )
+    options["filter"] = filters or None
     questions = _questions(words, batch)
-    found = False
-    try:
-        with Collection.open(store, collection, create=False) as opened:
-            responses = opened.query_many(
-                questions.values(),
-                limit=limit,
-                top_k=top_k,
-                num_candidates=num_candidates,
-                stage1=stage1,
-                fusion=fusion,
-                words_weight=words_weight,
-                filter=filters or None,
-                rerank_model=rerank_model,
-                rerank=False if no_rerank else None,
-                blend=blend,
-                exact=exact,
-                strict=strict or None,
-                explain=explain,
+    opening = partial(
+        Collection.open,
+        store,
+        collection,
+        create=False,
+        query_embedder=query_embedder,
+        max_usd=max_usd,
+        say=lambda sentence: note(sentence, quiet=quiet),
+    )
+    with opening() as opened:
+        if estimate:
+            from vai.cli.estimates import print_estimate
+
+            print_estimate(opened.estimate_query(list(questions.values()), **options), as_json=as_json)
+            return 0
+        try:
+            return _answer(
+                opened, questions, options, in_batch=batch is not None, as_json=as_json, quiet=quiet
             )
-            for line, response in zip(questions, responses, strict=True):
-                found = found or bool(response.hits)
-                if batch is not None:
-                    print_json(response.to_dict(), lines=True)
-                    warn(response.warnings, quiet=quiet, about=f"line {line}: ")
-                else:
-                    _print(response, as_json=as_json, explain=explain, quiet=quiet)
-    except KeyMissing as error:
-        works = with_bundled_reranker(arguments, "--rerank-model")
-        error.hint = f"{error.hint}; without one, this works: {works}"
-        raise
+        except KeyMissing as error:
+            works = with_bundled_reranker(arguments, "--rerank-model")
+            error.hint = f"{error.hint}; without one, this works: {works}"
+            raise
+
+
+def _answer(
+    opened: Collection,
+    questions: Mapping[int, str],
+    options: QueryOptions,
+    *,
+    in_batch: bool,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Answer every question; 0 if one had a hit."""
+    found = False
+    responses = opened.query_many(questions.values(), **options)
+    for line, response in zip(questions, responses, strict=True):
+        found = found or bool(response.hits)
+        if in_batch:
+            print_json(response.to_dict(), lines=True)
+            warn(response.warnings, quiet=quiet, about=f"line {line}: ")
+        else:
+            _print(response, as_json=as_json, explain=bool(options.get("explain")), quiet=quiet)
+    warn(opened.remarks, quiet=quiet)
     return 0 if found else 1
 
 
@@ -171,6 +200,9 @@ def _print(response: QueryResponse, *, as_json: bool, explain: bool, quiet: bool
 
 
 def _why_nothing(response: QueryResponse) -> str:
+    rerank, least = response.stages.rerank, response.settings.min_relevance
+    if rerank is not None and least is not None and rerank.of:
+        return nothing_relevant(rerank, least)
     if response.stages.search.matched == 0:
         understood = printable(json.dumps(response.settings.filter, ensure_ascii=False))
         return f"nothing was found: no chunk passes the filter {understood}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -11,14 +12,28 @@ from typing import Any
 
 import click
 
-from vai.cli.answers import rerank_line, reranked_text
+from vai.cli.answers import nothing_relevant, rerank_line, reranked_text
 from vai.cli.inputs import STANDARD_INPUT, input_name, read_input
-from vai.cli.options import json_option, note, quiet_option, warn, whole_number, with_bundled_reranker
+from vai.cli.options import (
+    budget_option,
+    estimate_option,
+    json_option,
+    max_usd_option,
+    note,
+    number,
+    quiet_option,
+    warn,
+    whole_number,
+    with_bundled_reranker,
+)
 from vai.cli.output import print_json
 from vai.errors import InvalidSettings, KeyMissing
+from vai.models.access import Access
 from vai.models.catalog import DEFAULT_RERANKER, open_reranker
+from vai.models.spending import Purse
 from vai.reranking import checked_query
 from vai.reranking import rerank as reranked
+from vai.settings import load_user_settings
 
 LARGEST_INPUT = 64_000_000
 """Bytes of documents to rerank."""
@@ -43,7 +58,16 @@ TEXT_FIELDS = ("text", "body", "content", "passage")
 @click.option(
     "-m", "--model", default=DEFAULT_RERANKER, show_default=True, metavar="NAME", help="The reranker."
 )
-@click.option("--strict", is_flag=True, help="End with an error if the model fails while working.")
+@click.option(
+    "--min-relevance",
+    callback=number,
+    metavar="0-1",
+    help="Leave out documents that the model gives less; nothing left is exit code 1.",
+)
+@budget_option
+@click.option("--strict", is_flag=True, help="End with an error if the model does not read every document.")
+@max_usd_option
+@estimate_option
 @json_option
 @quiet_option
 @click.pass_obj
@@ -54,7 +78,11 @@ def rerank(
     documents_file: Path | None,
     top_k: int | None,
     model: str,
+    min_relevance: float | None,
+    budget_ms: int | None,
     strict: bool,
+    max_usd: float | None,
+    estimate: bool,
     as_json: bool,
     quiet: bool,
 ) -> int:
@@ -69,20 +97,42 @@ def rerank(
     question = checked_query(question)
     # An argument, or an escape in JSON, can hold half a character that no model could read.
     texts = [mended(text) for text in documents or _read_documents(documents_file)]
+    if estimate:
+        from vai.cli.estimates import print_estimate
+        from vai.estimating import estimate_rerank
+        from vai.models.prices import tariff_of
+
+        print_estimate(estimate_rerank(question, texts, reranking=tariff_of(model)), as_json=as_json)
+        return 0
+    settings = load_user_settings(os.environ)
+    purse = Purse.configured(settings, os.environ, max_usd=max_usd)
+    access = Access.configured(
+        settings, os.environ, purse=purse, say=lambda sentence: note(sentence, quiet=quiet)
+    )
     try:
-        reranker = open_reranker(model)
+        reranker = open_reranker(model, threads=settings.threads, access=access)
     except KeyMissing as error:
         works = with_bundled_reranker(arguments, "-m", "--model")
         error.hint = f"{error.hint}; without one, this works: {works}"
         raise
-    response = reranked(question, texts, reranker, top_k=top_k, strict=strict)
+    response = reranked(
+        question,
+        texts,
+        reranker,
+        top_k=top_k,
+        strict=strict,
+        budget_ms=budget_ms,
+        min_relevance=min_relevance,
+    )
     if as_json:
         print_json(response.to_dict())
-    else:
+    elif response.results:
         click.echo(reranked_text(response))
         note(f"\n{rerank_line(response.rerank)}", quiet=quiet)
-    warn(response.warnings, quiet=quiet)
-    return 0
+    elif min_relevance is not None:
+        note(nothing_relevant(response.rerank, min_relevance), quiet=quiet)
+    warn((*response.warnings, *purse.warnings), quiet=quiet)
+    return 0 if response.results else 1
 
 
 def _read_documents(path: Path | None) -> Sequence[str]:

@@ -6,11 +6,18 @@ import difflib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from vai.errors import UnknownModel
+from vai.errors import InvalidSettings, UnknownModel
+from vai.models.access import Access
 from vai.models.manifest import BUNDLED, Manifest, read_manifest
+from vai.models.names import folder_path, place_of
 from vai.protocols import Embedder, Reranker
+from vai.settings import load_user_settings
+
+if TYPE_CHECKING:
+    from vai.models.folders import Located
+    from vai.models.voyage import VoyageEmbedding, VoyageModel
 
 Part = TypeVar("Part")
 
@@ -50,35 +57,152 @@ def bundled_manifests() -> list[Manifest]:
     ]
 
 
-def open_embedder(name: str = DEFAULT_EMBEDDER, *, threads: int | None = None) -> Embedder:
-    """The embedder of that name, loaded; a local one reads `threads` texts at a time, one a core by default.
+def open_embedder(
+    name: str = DEFAULT_EMBEDDER,
+    *,
+    threads: int | None = None,
+    dimension: int | None = None,
+    access: Access | None = None,
+) -> Embedder:
+    """The embedder of that name, loaded; a remote one is not called yet.
+
+    Args:
+        name: of a model in the package or at Voyage, a folder (`./model`), a repository on the hub
+            (`owner/name@revision`), or a server (`openai:https://host/v1#model`).
+        threads: texts that a local one reads at a time, one a core by default.
+        dimension: of its vectors, where it offers several; its own by default.
+        access: how remote ones are reached; as the environment says by default.
 
     Raises:
-        UnknownModel: there is none.
-    """
-    return _opener(_embedders(), name, "embedder")(threads or core_count())
-
-
-def open_reranker(name: str = DEFAULT_RERANKER, *, threads: int | None = None) -> Reranker:
-    """The reranker of that name, loaded, as `open_embedder`; a remote one is not called yet.
-
-    Raises:
-        UnknownModel: there is none.
+        UnknownModel, UnsupportedModel: there is none, or none that can be run.
         KeyMissing: it is a remote model whose key is not set.
+        InvalidSettings: it has no such dimension.
+        RemoteFailure: it is on the hub, which did not give it.
     """
-    return _opener(_rerankers(), name, "reranker")(threads or core_count())
+    access = access or _access()
+    place, count = place_of(name), threads or core_count()
+    if place == "server":
+        from vai.models.openai import open_openai_embedder
+
+        return open_openai_embedder(name, dimension=dimension, access=access)
+    if name in _voyage_embedders():
+        from vai.models.voyage import open_voyage_embedder
+
+        return open_voyage_embedder(name, dimension=dimension, access=access)
+    if place == "known":
+        embedder = _opener(_embedders(), name, "embedder")(count)
+    else:
+        embedder = _open_folder_embedder(_located(name, "embedder", access), count)
+    if dimension not in {None, embedder.dimension}:
+        raise InvalidSettings(f"`{name}` has {embedder.dimension} dimensions, not {dimension}")
+    return embedder
+
+
+def require_same_space(embedder: str, query_embedder: str) -> None:
+    """Make sure that queries embedded by the one can be compared with documents embedded by the other.
+
+    Raises:
+        InvalidSettings: they cannot.
+    """
+    from vai.models.voyage import mates_of
+
+    mates = mates_of(embedder)
+    if query_embedder in mates:
+        return
+    alone = f"`{embedder}` shares its space with no other model: leave `--query-embedder` out"
+    raise InvalidSettings(
+        f"`{query_embedder}` makes other vectors than `{embedder}`, so it cannot embed queries for it",
+        hint=f"{', '.join(mates)} share a space" if len(mates) > 1 else alone,
+    )
+
+
+def open_reranker(
+    name: str = DEFAULT_RERANKER, *, threads: int | None = None, access: Access | None = None
+) -> Reranker:
+    """The reranker of that name, loaded; a remote one is not called yet.
+
+    Args:
+        name: as for `open_embedder`; servers are `cohere:https://host/v2/rerank#model` and `tei:http://host`.
+        threads: pairs that a local one reads at a time, one a core by default.
+        access: how remote ones are reached; as the environment says by default.
+
+    Raises:
+        UnknownModel, UnsupportedModel, KeyMissing, RemoteFailure: as `open_embedder`.
+    """
+    access = access or _access()
+    place, count = place_of(name), threads or core_count()
+    if place == "server":
+        from vai.models.servers import open_server_reranker
+
+        return open_server_reranker(name, access=access)
+    if name in _voyage_rerankers():
+        from vai.models.voyage import open_voyage_reranker
+
+        return open_voyage_reranker(name, access=access)
+    if place == "known":
+        return _opener(_rerankers(), name, "reranker")(count)
+    return _open_folder_reranker(_located(name, "reranker", access), count)
 
 
 def is_remote(name: str) -> bool:
-    """Whether a model of that name would send text to another machine."""
+    """Whether naming such a model sends text to another machine, or fetches a model from one."""
+    if place_of(name) in {"server", "hub"}:
+        return True
+    return name in _voyage_rerankers() or name in _voyage_embedders()
+
+
+def _access() -> Access:
+    """What the environment and the user's own settings say."""
+    return Access.configured(load_user_settings(os.environ), os.environ)
+
+
+def _located(name: str, kind: str, access: Access) -> Located:
+    """The folder that a name means, fetched from the hub if that is where it is."""
+    from vai.models.folders import Located
+
+    if place_of(name) == "folder":
+        folder = folder_path(name)
+        return Located(folder, name=str(folder), revision=None)
+    from vai.models.hub import fetched
+
+    return fetched(name, kind, say=access.say)
+
+
+def _open_folder_embedder(located: Located, threads: int) -> Embedder:
+    from vai.models.folders import has_network, open_folder_embedder
+
+    if has_network(located.folder):
+        return open_folder_embedder(located, threads=threads)
+    from vai.models.pytorch import open_torch_embedder
+
+    return open_torch_embedder(located, threads=threads)
+
+
+def _open_folder_reranker(located: Located, threads: int) -> Reranker:
+    from vai.models.folders import has_network, open_folder_reranker
+
+    if has_network(located.folder):
+        return open_folder_reranker(located, threads=threads)
+    from vai.models.pytorch import open_torch_reranker
+
+    return open_torch_reranker(located, threads=threads)
+
+
+def _voyage_rerankers() -> Mapping[str, VoyageModel]:
     from vai.models.voyage import RERANK_MODELS
 
-    return name in RERANK_MODELS
+    return RERANK_MODELS
+
+
+def _voyage_embedders() -> Mapping[str, VoyageEmbedding]:
+    from vai.models.voyage import EMBEDDING_MODELS
+
+    return EMBEDDING_MODELS
 
 
 def known_models() -> list[ModelInfo]:
     """Everything that can be named, bundled models first."""
-    from vai.models.voyage import RERANK_MODELS
+    from vai.models.voyage import CONTEXT_TOKENS, DEFAULT_DIMENSION
 
     local = [
         ModelInfo(
@@ -94,19 +218,18 @@ def known_models() -> list[ModelInfo]:
         )
         for manifest in bundled_manifests()
     ]
+    key = "VOYAGE_API_KEY"
     remote = [
-        ModelInfo(
-            name=name,
-            kind="reranker",
-            where="Voyage",
-            languages=(),
-            dimension=None,
-            max_tokens=model.pair_tokens,
-            usd_per_million_tokens=model.price,
-            needs="VOYAGE_API_KEY",
-            licence=None,
-        )
-        for name, model in RERANK_MODELS.items()
+        *(
+            ModelInfo(
+                name, "embedder", "Voyage", (), DEFAULT_DIMENSION, CONTEXT_TOKENS, model.price, key, None
+            )
+            for name, model in _voyage_embedders().items()
+        ),
+        *(
+            ModelInfo(name, "reranker", "Voyage", (), None, pair.pair_tokens, pair.price, key, None)
+            for name, pair in _voyage_rerankers().items()
+        ),
     ]
     fakes = [
         ModelInfo("hashing", "embedder", "for tests", (), 64, 256, 0.0, None, "Apache-2.0"),
@@ -120,19 +243,14 @@ def _embedders() -> dict[str, Callable[[int], Embedder]]:
 
 
 def _rerankers() -> dict[str, Callable[[int], Reranker]]:
-    from vai.models.voyage import RERANK_MODELS
-
-    return {
-        DEFAULT_RERANKER: _bundled_reranker,
-        **{name: _voyage(name) for name in RERANK_MODELS},
-        "word-overlap": _word_overlap,
-    }
+    return {DEFAULT_RERANKER: _bundled_reranker, "word-overlap": _word_overlap}
 
 
 def _opener(openers: Mapping[str, Callable[[int], Part]], name: str, kind: str) -> Callable[[int], Part]:
     if name in openers:
         return openers[name]
-    nearest = difflib.get_close_matches(name, openers, n=1, cutoff=0.5)
+    names = [model.name for model in known_models() if model.kind == kind]
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     guess = f"did you mean `{nearest[0]}`? " if nearest else ""
     raise UnknownModel(
         f"there is no {kind} called `{name}`", hint=f"{guess}`vai models` lists what can be named"
@@ -149,15 +267,6 @@ def _bundled_reranker(threads: int) -> Reranker:
     from vai.models.onnx import OnnxReranker
 
     return OnnxReranker(read_manifest(BUNDLED / DEFAULT_RERANKER), threads=threads)
-
-
-def _voyage(name: str) -> Callable[[int], Reranker]:
-    def opened(_: int) -> Reranker:
-        from vai.models.voyage import open_voyage_reranker
-
-        return open_voyage_reranker(name, os.environ)
-
-    return opened
 
 
 def _hashing(_: int) -> Embedder:

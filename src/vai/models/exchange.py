@@ -43,6 +43,15 @@ class TimedOut(AttemptFailed):
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent; `body` is JSON, None where there is none."""
+
+    method: str
+    url: str
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A response that was read to its end."""
 
@@ -58,14 +67,19 @@ class Answer:
         return self._parsed()
 
     def detail(self) -> str:
-        """What the body of an error says about it (`{"detail": …}`), "" if nothing legible."""
+        """What the body of an error says about it, "" if nothing legible; it may hold anything.
+
+        Services write `{"detail": …}` (Voyage), `{"message": …}` (Cohere), `{"error": …}` (Text Embeddings
+        Inference) or `{"error": {"message": …}}` (OpenAI and all that follow it).
+        """
         try:
             content = self._parsed()
         except BrokenAnswer:
             return ""
-        detail = content.get("detail") if isinstance(content, dict) else None
-        text = detail if isinstance(detail, str) else json.dumps(detail) if detail else ""
-        return one_line(text).rstrip(".")
+        detail = content
+        while isinstance(detail, dict):
+            detail = next((detail[name] for name in ("detail", "error", "message") if detail.get(name)), None)
+        return detail if isinstance(detail, str) else json.dumps(detail) if detail else ""
 
     def retry_after(self) -> float | None:
         """Seconds that the service asks to wait (RFC 9110 §10.2.3), None where it does not say so legibly.
@@ -89,8 +103,8 @@ class Answer:
         return content
 
 
-def send(client: httpx2.Client, url: str, body: bytes, *, limit_s: float, max_bytes: int) -> Answer:
-    """POST `body`; the whole of it, from looking up the host to the answer's last byte, takes `limit_s` at most.
+def send(client: httpx2.Client, request: Request, *, limit_s: float, max_bytes: int) -> Answer:
+    """The answer to a request, which takes `limit_s` at most, from looking up the host to the last byte.
 
     Raises:
         TimedOut: it would have taken longer.
@@ -102,7 +116,7 @@ def send(client: httpx2.Client, url: str, body: bytes, *, limit_s: float, max_by
 
     def run() -> None:
         try:
-            answer.set_result(_exchange(client, url, body, limit_s, max_bytes))
+            answer.set_result(_exchange(client, request, limit_s, max_bytes))
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
             answer.set_exception(error)
 
@@ -113,12 +127,12 @@ def send(client: httpx2.Client, url: str, body: bytes, *, limit_s: float, max_by
         raise TimedOut(limit_s) from None
 
 
-def _exchange(client: httpx2.Client, url: str, body: bytes, limit_s: float, max_bytes: int) -> Answer:
+def _exchange(client: httpx2.Client, request: Request, limit_s: float, max_bytes: int) -> Answer:
     import httpx2
 
     end = time.monotonic() + limit_s
     try:
-        with client.stream("POST", url, content=body, timeout=limit_s) as response:
+        with client.stream(request.method, request.url, content=request.body, timeout=limit_s) as response:
             received = bytearray()
             for part in response.iter_bytes():
                 received += part
@@ -130,7 +144,7 @@ def _exchange(client: httpx2.Client, url: str, body: bytes, limit_s: float, max_
     except httpx2.TimeoutException:
         raise TimedOut(limit_s) from None
     except httpx2.ConnectError as error:
-        raise AttemptFailed(f"`{url}` cannot be reached ({one_line(str(error))})") from error
+        raise AttemptFailed(f"`{request.url}` cannot be reached ({one_line(str(error))})") from error
     except httpx2.HTTPError as error:
         raise AttemptFailed(f"its answer broke off or is not HTTP ({one_line(str(error))})") from error
 

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from vai.arrays import Matrix, Vector
-from vai.types import Reading
+from vai.models.templates import READING, token_windows
+from vai.types import Calibration, Reading, Span
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
@@ -34,6 +35,7 @@ class HashingEmbedder:
     revision = "1"
     max_tokens = 256
     languages: tuple[str, ...] = ()
+    usd_per_million_tokens = 0.0
 
     def __init__(self, dimension: int = 64) -> None:
         self.dimension = dimension
@@ -47,7 +49,7 @@ class HashingEmbedder:
             vectors[row] = self.embed_query(text)
         return vectors
 
-    def embed_query(self, text: str) -> Vector:
+    def embed_query(self, text: str, *, deadline: float | None = None) -> Vector:
         counts = np.zeros(self.dimension, dtype=np.float64)
         for word in words(text)[: self.max_tokens]:
             counts[zlib.crc32(word.encode("utf-8", "replace")) % self.dimension] += 1
@@ -58,27 +60,51 @@ class HashingEmbedder:
 
 
 class WordOverlapReranker:
-    """Logit and relevance are the share of the query's different words that the passage holds: 0 to 1."""
+    """Relevance is the share of the query's different words that the passage holds: 0 to 1.
+
+    More than 256 words of a passage are read in windows (`vai.models.templates.token_windows`), of which the first
+    that holds most of the query counts. Tokens are the words of passages, and for each window the query's.
+    """
 
     name = "word-overlap"
+    revision = f"1/{READING}"
+    usd_per_million_tokens = 0.0
     blend = 0.0
     similarity_scale = 1.0
-    calibrated = False
+    calibration: Calibration | None = None
     languages: tuple[str, ...] = ()
     max_tokens = 256
 
     def score(self, query: str, passages: Sequence[str], *, deadline: float | None = None) -> Reading:
         asked = set(words(query))
-        logits = np.full(len(passages), np.nan, dtype=np.float32)
+        relevance = np.full(len(passages), np.nan, dtype=np.float32)
         seen = np.zeros(len(passages), dtype=np.float32)
+        spans: list[Span | None] = [None] * len(passages)
         tokens = 0
         for row, passage in enumerate(passages):
             if deadline is not None and time.monotonic() >= deadline:
                 break
-            read = words(passage)
-            kept = read[: self.max_tokens]
-            logits[row] = len(asked.intersection(kept)) / len(asked) if asked else 0.0
-            seen[row] = len(kept) / len(read) if read else 1.0
-            tokens += len(asked) + len(kept)
-        reason = "the deadline came first" if np.isnan(logits).any() else None
-        return Reading(logits=logits, relevance=logits, tokens=tokens, seen=seen, reason=reason)
+            found = list(_TOKEN.finditer(passage))
+            windows = token_windows(len(found), self.max_tokens)
+            shares = [self._share(asked, found[start:stop]) for start, stop in windows]
+            best = shares.index(max(shares))
+            relevance[row] = shares[best]
+            seen[row] = windows[-1][1] / len(found) if found else 1.0
+            tokens += sum(len(asked) + stop - start for start, stop in windows)
+            if len(windows) > 1:
+                spans[row] = found[windows[best][0]].start(), found[windows[best][1] - 1].end()
+        late = bool(np.isnan(relevance).any())
+        return Reading(
+            logits=None,
+            relevance=relevance,
+            tokens=tokens,
+            seen=seen,
+            stopped="deadline" if late else None,
+            reason="the time was up" if late else None,
+            windows=tuple(spans) if any(spans) else (),
+        )
+
+    def _share(self, asked: set[str], found: Sequence[re.Match[str]]) -> float:
+        """The share of the query's words that are among these."""
+        there = {match.group().lower() for match in found}
+        return len(asked & there) / len(asked) if asked else 0.0

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import math
 import random
-import re
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from vai._version import __version__
 from vai.errors import InvalidSettings, RemoteRefused, RemoteUnavailable
-from vai.models.exchange import Answer, AttemptFailed, BrokenAnswer, TimedOut, send
+from vai.models.addresses import checked_address, checked_key
+from vai.models.exchange import Answer, AttemptFailed, BrokenAnswer, Request, TimedOut, one_line, send
 
 if TYPE_CHECKING:
     import httpx2
@@ -71,32 +71,37 @@ class Hints:
 
 
 class RemoteService:
-    """One service at one address, asked with one key. May be used from several threads.
+    """One service at one address, asked with one key or none. May be used from several threads.
 
     Args:
         service: what it is called in messages.
-        base_url: what comes before the paths; https, or http on this machine.
-        key: sent as a bearer token and never shown.
+        base_url: what comes before the paths; https, or http on this machine or where there is no key.
+        key: sent as a bearer token and never shown; None sends none.
+        passing: statuses that are tried again, beside every 5xx.
 
     Raises:
-        InvalidSettings: the address is not one that a key can be sent to, or the key is none.
+        InvalidSettings: the address is not one that the key can be sent to, or the key is none.
     """
 
     def __init__(
         self,
         service: str,
         base_url: str,
-        key: str,
+        key: str | None,
         *,
         patience: Patience | None = None,
         hints: Hints | None = None,
+        passing: Collection[int] = WORTH_ANOTHER_TRY,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
     ) -> None:
         self.service = service
         self._patience = patience or Patience()
         self._hints = hints or Hints()
-        self.base_url, self._on_this_machine = _checked_address(service, base_url, self._hints.address)
-        self._key = _checked_key(service, key)
+        self._key = key if key is None else checked_key(service, key)
+        self.base_url, self._on_this_machine = checked_address(
+            service, base_url, self._hints.address, with_key=key is not None
+        )
+        self._passing = passing
         self._max_answer_bytes = max_answer_bytes
         self._client: httpx2.Client | None = None
 
@@ -107,12 +112,13 @@ class RemoteService:
         read: Callable[[Json], T],
         *,
         deadline: float | None = None,
+        patience: Patience | None = None,
     ) -> T:
         """Send JSON to `path`; returns what `read` makes of the JSON that comes back.
 
         Rate limits, 5xx, time-outs, broken connections, and answers that are not JSON or in which `read` finds
         a fault (`BrokenAnswer`) are tried again after a wait. `deadline` (a time of `Patience.clock`) bounds
-        attempts and waits alike.
+        attempts and waits alike; `patience` is for this request, instead of the service's.
 
         Raises:
             RemoteRefused: the service said no; that is never tried again.
@@ -121,15 +127,32 @@ class RemoteService:
         """
         # a lone surrogate (from an argument that was not UTF-8) goes as "?", which the service can read
         body = json.dumps(payload, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+        request = Request("POST", self.base_url + path, body)
+        return self._ask(request, read, deadline, patience or self._patience)
+
+    def get(
+        self,
+        path: str,
+        read: Callable[[Json], T],
+        *,
+        deadline: float | None = None,
+        patience: Patience | None = None,
+    ) -> T:
+        """Ask for the JSON at `path`; everything else is as with `post`."""
+        return self._ask(Request("GET", self.base_url + path), read, deadline, patience or self._patience)
+
+    def _ask(
+        self, request: Request, read: Callable[[Json], T], deadline: float | None, patience: Patience
+    ) -> T:
         attempt, earlier = 1, ""
         while True:
             try:
-                return read(self._attempt(path, body, deadline, earlier).json())
+                return read(self._attempt(request, deadline, patience, earlier).json())
             except BrokenAnswer as fault:
                 failure = AttemptFailed(f"its answer {fault}")
             except AttemptFailed as failed:
                 failure = failed
-            self._patience.sleep(self._wait_before_next(attempt, failure, deadline))
+            patience.sleep(self._wait_before_next(attempt, failure, deadline, patience))
             attempt, earlier = attempt + 1, failure.cause
 
     def close(self) -> None:
@@ -138,18 +161,16 @@ class RemoteService:
         if client is not None:
             client.close()
 
-    def _attempt(self, path: str, body: bytes, deadline: float | None, earlier: str) -> Answer:
+    def _attempt(self, request: Request, deadline: float | None, patience: Patience, earlier: str) -> Answer:
         client = self._open_client()
-        left = math.inf if deadline is None else deadline - self._patience.clock()
+        left = math.inf if deadline is None else deadline - patience.clock()
         if left <= 0:
             raise self._deadline_reached(earlier)
-        limit_s = min(left, self._patience.timeout_s)
+        limit_s = min(left, patience.timeout_s)
         try:
-            answer = send(
-                client, self.base_url + path, body, limit_s=limit_s, max_bytes=self._max_answer_bytes
-            )
+            answer = send(client, request, limit_s=limit_s, max_bytes=self._max_answer_bytes)
         except TimedOut:
-            if left <= self._patience.timeout_s:
+            if left <= patience.timeout_s:
                 raise self._deadline_reached(earlier) from None
             raise
         if not 200 <= answer.status < 300:
@@ -161,23 +182,26 @@ class RemoteService:
         from http.client import responses
 
         status = answer.status
-        phrase, detail = responses.get(status, ""), answer.detail()
+        phrase = responses.get(status, "")
+        # the key is taken out before anything is cut off, so that no part of it stays
+        detail = one_line(self._without_key(answer.detail())).rstrip(".")
         said = f"answered {status} {phrase}".rstrip()
         if detail and detail != phrase:
             said += f": {detail}"
-        if status >= 500 or status in WORTH_ANOTHER_TRY:
+        if status >= 500 or status in self._passing:
             raise AttemptFailed(f"it {said}", status=status, wait_s=answer.retry_after())
         hint = self._hints.by_status.get(status)
         if 300 <= status < 400:
             hint = "a redirect could carry the key elsewhere, so none is followed: name the address itself"
         raise RemoteRefused(self._without_key(f"{self.service} {said}"), hint=hint)
 
-    def _wait_before_next(self, attempt: int, failure: AttemptFailed, deadline: float | None) -> float:
+    def _wait_before_next(
+        self, attempt: int, failure: AttemptFailed, deadline: float | None, patience: Patience
+    ) -> float:
         """Seconds to wait: as long as the service asks, else full jitter under a ceiling that doubles.
 
         https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
         """
-        patience = self._patience
         if attempt >= patience.attempts:
             raise self._gave_up(attempt, failure)
         if failure.wait_s is None:
@@ -206,7 +230,7 @@ class RemoteService:
     def _without_key(self, message: str) -> str:
         """A service may repeat the key in what it says about it."""
         # a key of a few letters is somebody's test, and would be found in the middle of words
-        return message.replace(self._key, "…") if len(self._key) >= 8 else message
+        return message.replace(self._key, "…") if self._key and len(self._key) >= 8 else message
 
     def _open_client(self) -> httpx2.Client:
         if self._client is None:
@@ -215,16 +239,17 @@ class RemoteService:
         return self._client
 
 
-def _new_client(key: str, *, proxies: bool) -> httpx2.Client:
+def _new_client(key: str | None, *, proxies: bool) -> httpx2.Client:
     """A client that keeps connections; `proxies` says whether those named in the environment are used."""
     import httpx2
 
     headers = {
-        "Authorization": f"Bearer {key}",
         "Content-Type": "application/json",
         "Accept": "application/json",
         "User-Agent": f"vai/{__version__}",
     }
+    if key is not None:
+        headers["Authorization"] = f"Bearer {key}"
     try:
         return httpx2.Client(headers=headers, trust_env=proxies)
     except (ImportError, ValueError, httpx2.InvalidURL) as error:
@@ -232,45 +257,3 @@ def _new_client(key: str, *, proxies: bool) -> httpx2.Client:
             f"the proxy named in the environment cannot be used: {error}",
             hint="HTTPS_PROXY and ALL_PROXY name it; NO_PROXY lists hosts to reach without it",
         ) from error
-
-
-def _checked_address(service: str, base_url: str, hint: str | None) -> tuple[str, bool]:
-    """The address without a slash at its end, and whether it is on this machine."""
-    from urllib.parse import urlsplit
-
-    def refusal(fault: str) -> InvalidSettings:
-        return InvalidSettings(f"the address of {service} {fault}", hint=hint)
-
-    address = base_url.strip().rstrip("/")
-    if re.search(r"[^!-~]|\\", address):
-        raise refusal(f"holds a character that no address has: {address!r}")
-    try:
-        parts = urlsplit(address)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise refusal(f"cannot be read: {error}") from None
-    if "@" in parts.netloc:
-        raise refusal("holds a user name or password, which do not belong there")
-    if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
-        raise refusal(f"is not like `https://host/path`: `{address}`")
-    on_this_machine = _is_loopback(host)
-    if parts.scheme == "http" and not on_this_machine:
-        raise refusal(f"would carry the key unencrypted, and http is for this machine only: `{address}`")
-    return address, on_this_machine
-
-
-def _is_loopback(host: str) -> bool:
-    from ipaddress import ip_address
-
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _checked_key(service: str, key: str) -> str:
-    """The key without white space around it; anything else within could not be sent in a header."""
-    stripped = key.strip()
-    if not re.fullmatch(r"[!-~]+", stripped):
-        raise InvalidSettings(f"the key for {service} is empty or holds a character that no key has")
-    return stripped

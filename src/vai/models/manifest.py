@@ -1,4 +1,4 @@
-"""A model folder: what its `model.json` says of it.
+"""A bundled model's folder: what its `model.json` says of it.
 
 <folder>/
   model.json      name, kind, limits, digests of the files (schema `vai.model/1`)
@@ -13,22 +13,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from vai.errors import StoreCorrupt
+from vai.errors import StoreCorrupt, VaiError
+from vai.models.recipes import Output, Recipe
+from vai.types import Calibration
 
 BUNDLED = Path(__file__).parent / "bundled"
 SCHEMA = "vai.model/1"
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """P(relevant) = 1 / (1 + exp(−(slope · logit + intercept))), Platt scaling (Platt 1999).
-
-    `error` is the expected calibration error on the data named in the model's card.
-    """
-
-    slope: float
-    intercept: float
-    error: float
+OUTPUTS = {"embedder": "sentence_embedding", "reranker": "logits"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +31,22 @@ class Probe:
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a model is, without loading it. Token counts include special tokens."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest(Recipe):
+    """What a bundled model is, without loading it."""
 
     folder: Path
-    name: str
     kind: str
-    revision: str
     licence: str
-    languages: tuple[str, ...]
-    tokenizer: Path
-    max_tokens: int
     files: tuple[tuple[str, str], ...]
     probe: Probe
-    dimension: int = 0
-    max_query_tokens: int = 0
-    calibration: Calibration | None = None
-    blend: float = 0.0
-    similarity_scale: float = 1.0
 
-    @property
-    def network(self) -> Path:
-        """The ONNX file."""
-        return self.folder / "model.onnx"
+    def unusable(self, reason: str) -> VaiError:
+        """A bundled model can be used, unless its files are damaged."""
+        return StoreCorrupt(
+            f"the model `{self.name}` cannot be loaded: {reason}",
+            hint="`vai doctor` names damaged files; install vai again to restore the bundled models",
+        )
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -85,6 +68,9 @@ def read_manifest(folder: Path) -> Manifest:
             revision=raw["revision"],
             licence=raw["licence"],
             languages=tuple(raw["languages"]),
+            network=folder / "model.onnx",
+            outputs=(Output(OUTPUTS[raw["kind"]]),),
+            full_range=False,  # they are within ±63, whose products fit into 16 bits
             tokenizer=folder / raw["tokenizer"],
             max_tokens=raw["max_tokens"],
             files=tuple(sorted(raw["files"].items())),

@@ -16,11 +16,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from model_stub import Clock, Waits, unhurried
 from vai._version import __version__
 from vai.errors import InvalidSettings, KeyMissing, RemoteRefused, RemoteUnavailable, UnknownModel
+from vai.models.access import Access
 from vai.models.exchange import BrokenAnswer
 from vai.models.http import Patience, RemoteService
-from vai.models.voyage import RERANK_MODELS, VoyageReranker, open_voyage_reranker, read_scores
+from vai.models.spending import Purse
+from vai.models.voyage import RERANK_MODELS, open_voyage_reranker
+from vai.models.voyage_reranker import VoyageReranker, read_scores
 from vai.protocols import Reranker
 from voyage_stub import (
     MODELS,
@@ -46,30 +50,6 @@ RELEVANCE = np.array([2 / 6, 0, 4 / 6, 3 / 6], dtype=np.float32)
 """Share of the query's six words in each passage."""
 
 
-class Waits:
-    """Stands in for sleeping: remembers how long it should have taken."""
-
-    def __init__(self) -> None:
-        self.seconds: list[float] = []
-
-    def __call__(self, seconds: float) -> None:
-        self.seconds.append(seconds)
-
-
-class Clock:
-    """Tells the time that the test says it is."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def set(self, now: float) -> Callable[[], None]:
-        """What makes it that late when it is called."""
-        return lambda: setattr(self, "now", now)
-
-
 @pytest.fixture
 def stub() -> Iterator[VoyageStub]:
     with VoyageStub() as running:
@@ -83,8 +63,7 @@ def waits() -> Waits:
 
 @pytest.fixture
 def patience(waits: Waits) -> Patience:
-    """Waits are as long as their ceiling, and take no time."""
-    return Patience(sleep=waits, jitter=lambda ceiling: ceiling)
+    return unhurried(waits)
 
 
 def reranker(stub: VoyageStub, patience: Patience, name: str = "rerank-2.5") -> VoyageReranker:
@@ -105,9 +84,10 @@ def failure(stub: VoyageStub, patience: Patience, *behaviours: Behaviour) -> Rem
 def test_relevances_come_back_in_the_order_of_the_passages(stub: VoyageStub, patience: Patience) -> None:
     reading = reranker(stub, patience).score(QUERY, PASSAGES)
 
-    np.testing.assert_allclose(reading.relevance, RELEVANCE)
-    assert reading.relevance.dtype == np.float32
+    np.testing.assert_allclose(reading.values, RELEVANCE)
+    assert reading.values.dtype == np.float32
     assert reading.logits is None
+    assert reading.relevance is reading.values
     assert reading.tokens == 4 * 6 + 2 + 3 + 4 + 3
     assert reading.seen.tolist() == [1, 1, 1, 1]
     assert (reading.reason, reading.query_seen) == (None, 1.0)
@@ -135,8 +115,9 @@ def test_every_model_of_the_table_is_one_that_the_service_has(
 ) -> None:
     model: Reranker = reranker(stub, patience, name)
 
-    np.testing.assert_allclose(model.score(QUERY, PASSAGES).relevance, RELEVANCE)
-    assert (model.name, model.calibrated, model.languages, model.blend) == (name, False, (), 0.0)
+    np.testing.assert_allclose(model.score(QUERY, PASSAGES).values, RELEVANCE)
+    assert (model.name, model.calibration, model.languages, model.blend) == (name, None, (), 0.0)
+    assert (model.revision, model.usd_per_million_tokens) == ("as served", RERANK_MODELS[name].price)
     assert (RERANK_MODELS[name].query_tokens, RERANK_MODELS[name].pair_tokens) == MODELS[name]
 
 
@@ -145,9 +126,9 @@ def test_every_model_of_the_table_is_one_that_the_service_has(
 def test_results_are_put_back_by_index_whatever_their_order(order: list[int]) -> None:
     data = [{"index": index, "relevance_score": index / 10} for index in order]
 
-    scores, tokens = read_scores({"data": data, "usage": {"total_tokens": 9}}, len(order))
+    scored = read_scores({"data": data, "usage": {"total_tokens": 9}}, len(order))
 
-    assert (list(scores), tokens) == ([0.0, 0.1, 0.2, 0.3], 9)
+    assert (list(scored.values), scored.tokens) == ([0.0, 0.1, 0.2, 0.3], 9)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -159,13 +140,13 @@ def test_any_order_on_the_wire_gives_the_same_reading(
 
     reading = reranker(stub, patience).score(QUERY, PASSAGES)
 
-    np.testing.assert_allclose(reading.relevance, RELEVANCE)
+    np.testing.assert_allclose(reading.values, RELEVANCE)
 
 
 def test_no_passages_need_no_call(stub: VoyageStub, patience: Patience) -> None:
     reading = reranker(stub, patience).score(QUERY, [])
 
-    assert (reading.relevance.shape, reading.seen.shape, reading.tokens) == ((0,), (0,), 0)
+    assert (reading.values.shape, reading.seen.shape, reading.tokens) == ((0,), (0,), 0)
     assert stub.requests == []
 
 
@@ -173,7 +154,7 @@ def test_an_empty_passage_is_not_sent_and_answers_nothing(stub: VoyageStub, pati
     reading = reranker(stub, patience).score(QUERY, ["a set", "", " ", "how to scale"])
 
     assert stub.requests[0].payload["documents"] == ["a set", " ", "how to scale"]
-    assert reading.relevance.tolist() == pytest.approx([2 / 6, 0, 0, 3 / 6])
+    assert reading.values.tolist() == pytest.approx([2 / 6, 0, 0, 3 / 6])
     assert reading.seen.tolist() == [1, 1, 1, 1]
     assert reading.reason is None
 
@@ -203,7 +184,7 @@ def test_several_threads_may_ask_at_once(stub: VoyageStub, patience: Patience) -
     with ThreadPoolExecutor(8) as threads:
         readings = list(threads.map(lambda passage: model.score(QUERY, [passage]), PASSAGES * 5))
 
-    assert [reading.relevance[0] for reading in readings] == RELEVANCE.tolist() * 5
+    assert [reading.values[0] for reading in readings] == RELEVANCE.tolist() * 5
 
 
 # ── batches ──────────────────────────────────────────────────────────────────────────────────────
@@ -219,7 +200,7 @@ def test_a_request_holds_at_most_a_thousand_documents(stub: VoyageStub, patience
     reading = reranker(stub, patience).score("w1500", passages)
 
     assert sizes(stub) == [1_000, 1_000, 1]
-    assert np.flatnonzero(reading.relevance).tolist() == [1_500]
+    assert np.flatnonzero(reading.values).tolist() == [1_500]
     assert reading.tokens == 2 * 2_001
 
 
@@ -233,23 +214,129 @@ def test_a_request_stays_under_the_advised_tokens_at_two_bytes_each(
     assert sizes(stub) == [10, 10, 5]
 
 
-def test_passages_count_no_more_than_what_the_model_reads_of_them(
+def test_windows_of_long_passages_are_requests_apart_where_they_have_to_be(
     stub: VoyageStub, patience: Patience
 ) -> None:
-    passages = ["x" * 100_000] * 13  # 50,000 tokens, of which the model reads 16,000 with the query
+    passages = ["x" * 100_000] * 13  # 4 windows each, of 16,000 tokens that the model reads, with the query
 
     reranker(stub, patience, "rerank-2").score("q", passages)
 
-    assert sizes(stub) == [12, 1]
+    assert sizes(stub) == [12, 12, 12, 12, 4]
 
 
-def test_texts_that_are_surely_too_long_are_reported_as_cut_off(stub: VoyageStub, patience: Patience) -> None:
-    fits, too_long = "word " * 7_000, "word " * 16_000
+# ── long texts ───────────────────────────────────────────────────────────────────────────────────
 
-    reading = reranker(stub, patience, "rerank-2-lite").score("word " * 4_000, [fits[:30_000], too_long])
+
+def test_a_long_passage_is_read_in_windows_and_worth_what_the_best_is(
+    stub: VoyageStub, patience: Patience
+) -> None:
+    long = "bread " * 4_000 + "how to scale " + "butter " * 4_000
+
+    reading = reranker(stub, patience, "rerank-2-lite").score(QUERY, ["a set", long, "butter " * 4_000])
+
+    window = reading.window(1)
+    assert window is not None
+    assert "how to scale" in long[slice(*window)]
+    assert reading.values.tolist() == pytest.approx([2 / 6, 3 / 6, 0])
+    assert reading.seen.tolist() == [1, 1, 1]
+    assert reading.window(0) is None
+    assert reading.window(2) is not None
+    sent = [text for request in stub.requests for text in request.payload["documents"]]
+    assert max(len(text.encode()) for text in sent) <= 16_000
+    assert all(
+        text in ("a set", long, "butter " * 4_000) or text in long or "butter" in text for text in sent
+    )
+
+
+def test_a_passage_has_the_same_value_whatever_its_neighbours_windows(
+    stub: VoyageStub, patience: Patience
+) -> None:
+    model = reranker(stub, patience, "rerank-2-lite")
+    texts = ["scale " + "bread " * 3_000, "a set", "bread " * 9_000 + "how to"]
+
+    together = model.score(QUERY, texts)
+
+    for row, text in enumerate(texts):
+        alone = model.score(QUERY, [text])
+        assert (alone.values[0], alone.window(0)) == (together.values[row], together.window(row))
+
+
+def test_what_lies_behind_the_last_window_is_not_seen(stub: VoyageStub, patience: Patience) -> None:
+    reading = reranker(stub, patience, "rerank-2-lite").score("q", ["words " * 200_000, "short"])
+
+    assert 0.5 < reading.seen[0] < 0.8
+    assert reading.seen[1] == 1
+    assert sum(sizes(stub)) == 64 + 1
+
+
+def test_a_query_too_long_is_cut_and_the_reading_says_how_much_was_read(
+    stub: VoyageStub, patience: Patience
+) -> None:
+    query = "word " * 1_600
+
+    reading = reranker(stub, patience, "rerank-2-lite").score(query, ["word"])
 
     assert reading.query_seen == pytest.approx(0.5)
-    assert reading.seen.tolist() == pytest.approx([1.0, 6_000 / 16_000])
+    assert stub.requests[0].payload["query"] == query[:4_000]
+
+
+def test_a_passage_of_which_a_window_is_missing_is_unread(stub: VoyageStub, patience: Patience) -> None:
+    clock = Clock()
+    stub.then(first(clock.set(10.0)))
+    passages = ["scale", *["bread " * 5_000] * 40]
+
+    reading = reranker(stub, replace(patience, clock=clock), "rerank-2-lite").score(
+        QUERY, passages, deadline=10.0
+    )
+
+    unread = np.flatnonzero(np.isnan(reading.values))
+    assert len(stub.requests) == 1
+    assert 0 < len(unread) < 40
+    assert unread.tolist() == list(range(41 - len(unread), 41))
+    assert reading.seen[unread].tolist() == [0] * len(unread)
+    assert all(reading.window(int(row)) is None for row in unread)
+    assert reading.stopped == "deadline"
+
+
+# ── money ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_request_is_paid_for_by_the_tokens_that_the_service_counted(
+    stub: VoyageStub, patience: Patience
+) -> None:
+    purse = Purse(max_usd=1.0)
+    model = VoyageReranker("rerank-2.5", key=stub.key, base_url=stub.base_url, patience=patience, purse=purse)
+
+    reading = model.score(QUERY, PASSAGES)
+
+    assert purse.spent == pytest.approx(reading.tokens * 0.05 / 1_000_000)
+
+
+def test_when_the_money_is_spent_the_rest_stays_unread(stub: VoyageStub, patience: Patience) -> None:
+    """What a request may cost is told from bytes, of which a token has one at least; the first one costs less."""
+    purse = Purse(max_usd=1_000 * 30 * 0.05 / 1_000_000)
+    model = VoyageReranker("rerank-2.5", key=stub.key, base_url=stub.base_url, patience=patience, purse=purse)
+
+    reading = model.score("how", ["how"] * 1_000 + ["how " * 10_000])
+
+    assert reading.values[:1_000].tolist() == [1.0] * 1_000
+    assert np.isnan(reading.values[1_000])
+    assert reading.stopped == "spent"
+    assert reading.reason is not None
+    assert "rerank-2.5" in reading.reason
+    assert len(stub.requests) == 1
+
+
+def test_without_money_nothing_is_sent(stub: VoyageStub, patience: Patience) -> None:
+    model = VoyageReranker(
+        "rerank-2.5", key=stub.key, base_url=stub.base_url, patience=patience, purse=Purse(max_usd=0.0)
+    )
+
+    reading = model.score(QUERY, PASSAGES)
+
+    assert np.isnan(reading.values).all()
+    assert (reading.stopped, reading.tokens) == ("spent", 0)
+    assert stub.requests == []
 
 
 # ── failures that may pass ───────────────────────────────────────────────────────────────────────
@@ -264,7 +351,7 @@ def test_a_passing_failure_is_tried_again(
 
     reading = reranker(stub, patience).score(QUERY, PASSAGES)
 
-    np.testing.assert_allclose(reading.relevance, RELEVANCE)
+    np.testing.assert_allclose(reading.values, RELEVANCE)
     assert reading.reason is None
     assert len(stub.requests) == 3
     assert waits.seconds == [0.5, 1.0]
@@ -402,13 +489,13 @@ def with_result(**fields: Any) -> Behaviour:
         (raw(b"{}", None), "its answer has no content type"),
         (raw(b"null"), "its answer lacks `data`"),
         (raw(b"[]"), "its answer lacks `data`"),
-        (raw(b'{"data": {}}'), "its answer has a `data` that is not a list"),
+        (raw(b'{"data": {}}'), "its answer has results that are not a list: {}"),
         (raw(b'{"data": [1, 2, 3, 4]}'), "its answer lacks `index`"),
-        (edited(lambda answer: answer["data"].pop()), "its answer has 3 results for 4 documents"),
-        (edited(lambda answer: answer["data"].clear()), "its answer has 0 results for 4 documents"),
+        (edited(lambda answer: answer["data"].pop()), "its answer has 3 results for 4 texts"),
+        (edited(lambda answer: answer["data"].clear()), "its answer has 0 results for 4 texts"),
         (
             edited(lambda answer: answer["data"].append(answer["data"][0])),
-            "its answer has 5 results for 4 documents",
+            "its answer has 5 results for 4 texts",
         ),
         (with_result(index=1), "its answer has index 1 twice"),
         (with_result(index=4), "its answer has an index that is none of 0 to 3: 4"),
@@ -452,7 +539,7 @@ def test_a_number_too_large_for_a_float_is_not_a_relevance(stub: VoyageStub, pat
 def test_one_good_answer_after_a_broken_one_is_enough(stub: VoyageStub, patience: Patience) -> None:
     stub.then(with_result(index=1), cut_off(), raw(b"?"))
 
-    np.testing.assert_allclose(reranker(stub, patience).score(QUERY, PASSAGES).relevance, RELEVANCE)
+    np.testing.assert_allclose(reranker(stub, patience).score(QUERY, PASSAGES).values, RELEVANCE)
 
 
 def test_an_answer_is_read_up_to_a_bound_only(stub: VoyageStub, patience: Patience) -> None:
@@ -480,13 +567,13 @@ def test_an_answer_is_read_up_to_a_bound_only(stub: VoyageStub, patience: Patien
 )
 def test_whatever_json_comes_back_is_read_rightly_or_said_to_be_broken(answer: Any, count: int) -> None:
     try:
-        scores, tokens = read_scores(answer, count)
+        scored = read_scores(answer, count)
     except BrokenAnswer as fault:
         assert str(fault)
     else:
-        assert len(scores) == count
-        assert all(0 <= score <= 1 for score in scores)
-        assert tokens >= 0
+        assert len(scored.values) == count
+        assert all(0 <= score <= 1 for score in scored.values)
+        assert scored.tokens >= 0
 
 
 def test_looking_up_the_host_counts_towards_the_limit(
@@ -606,9 +693,10 @@ TWO_BATCHES = ["w0 how", *[f"w{number}" for number in range(1, 1_002)]]
 def test_a_deadline_that_has_passed_leaves_everything_unread(stub: VoyageStub, patience: Patience) -> None:
     reading = reranker(stub, patience).score(QUERY, PASSAGES, deadline=time.monotonic() - 1)
 
-    assert np.isnan(reading.relevance).all()
+    assert np.isnan(reading.values).all()
     assert reading.seen.tolist() == [0, 0, 0, 0]
     assert (reading.tokens, reading.reason) == (0, "the deadline came before Voyage had answered")
+    assert reading.stopped == "deadline"
     assert stub.requests == []
 
 
@@ -624,7 +712,7 @@ def test_a_deadline_ends_the_wait_for_an_answer(
     reading = reranker(stub, patience).score(QUERY, PASSAGES, deadline=began + 0.1)
 
     assert time.monotonic() - began < 2
-    assert np.isnan(reading.relevance).all()
+    assert np.isnan(reading.values).all()
     assert reading.reason == "the deadline came before Voyage had answered"
 
 
@@ -634,8 +722,8 @@ def test_what_was_read_before_the_deadline_counts(stub: VoyageStub, patience: Pa
 
     reading = reranker(stub, replace(patience, clock=clock)).score("how", TWO_BATCHES, deadline=10.0)
 
-    assert reading.relevance[0] == 1
-    assert np.flatnonzero(np.isnan(reading.relevance)).tolist() == [1_000, 1_001]
+    assert reading.values[0] == 1
+    assert np.flatnonzero(np.isnan(reading.values)).tolist() == [1_000, 1_001]
     assert reading.seen.tolist() == [1.0] * 1_000 + [0.0] * 2
     assert reading.tokens == 2_001
     assert reading.reason == "the deadline came before Voyage had answered"
@@ -672,8 +760,9 @@ def test_a_failure_after_a_part_was_read_keeps_the_part(stub: VoyageStub, patien
 
     reading = reranker(stub, patience).score("how", TWO_BATCHES)
 
-    assert reading.relevance[0] == 1
-    assert np.flatnonzero(np.isnan(reading.relevance)).tolist() == [1_000, 1_001]
+    assert reading.values[0] == 1
+    assert np.flatnonzero(np.isnan(reading.values)).tolist() == [1_000, 1_001]
+    assert reading.stopped == "failed"
     assert reading.reason == "Voyage failed after 4 attempts: it answered 500 Internal Server Error: oh no"
 
 
@@ -687,21 +776,27 @@ def test_a_refusal_after_a_part_was_read_is_still_a_refusal(stub: VoyageStub, pa
 # ── keys and addresses ───────────────────────────────────────────────────────────────────────────
 
 
-def test_key_and_address_come_from_the_environment(stub: VoyageStub) -> None:
-    model = open_voyage_reranker("rerank-2.5", stub.environment)
+def test_key_and_address_are_those_that_models_are_reached_with(stub: VoyageStub, patience: Patience) -> None:
+    access = Access(
+        voyage_key=stub.key, voyage_url=stub.base_url, patience=patience, purse=Purse(max_usd=0.0)
+    )
+    model = open_voyage_reranker("rerank-2.5", access=access)
 
-    np.testing.assert_allclose(model.score(QUERY, PASSAGES).relevance, RELEVANCE)
+    assert model.base_url == stub.base_url
+    assert model.score(QUERY, PASSAGES).stopped == "spent"
 
 
-@pytest.mark.parametrize("environment", [{}, {"VOYAGE_API_KEY": " "}], ids=["unset", "blank"])
-def test_without_a_key_the_error_says_which_variable_is_not_set(environment: dict[str, str]) -> None:
+@pytest.mark.parametrize("key", [None, "", " "])
+def test_without_a_key_the_error_says_which_variable_is_not_set(key: str | None) -> None:
     with pytest.raises(KeyMissing) as caught:
-        open_voyage_reranker("rerank-2.5", environment)
+        open_voyage_reranker("rerank-2.5", access=Access(voyage_key=key))
 
     assert caught.value.message == (
         "`rerank-2.5` is a model of Voyage and needs a key: VOYAGE_API_KEY is not set"
     )
-    assert caught.value.hint == "set it in the environment: `export VOYAGE_API_KEY=…`"
+    assert caught.value.hint == (
+        "set it in the environment: `export VOYAGE_API_KEY=…`, or as `voyage_api_key` in your own settings"
+    )
     assert caught.value.exit_code == 3
 
 
@@ -710,13 +805,12 @@ def test_without_a_key_the_error_says_which_variable_is_not_set(environment: dic
     [("pa-1", "https://api.voyageai.com/v1"), ("al-1", "https://ai.mongodb.com/v1")],
 )
 def test_without_an_address_it_is_the_one_that_the_key_belongs_to(key: str, address: str) -> None:
-    for environment in ({"VOYAGE_API_KEY": key}, {"VOYAGE_API_KEY": key, "VOYAGE_BASE_URL": ""}):
-        assert open_voyage_reranker("rerank-3", environment).base_url == address
+    assert open_voyage_reranker("rerank-3", access=Access(voyage_key=key)).base_url == address
 
 
 def test_an_unknown_model_is_named_with_those_there_are() -> None:
     with pytest.raises(UnknownModel, match="`rerank-9`") as caught:
-        open_voyage_reranker("rerank-9", {})
+        open_voyage_reranker("rerank-9", access=Access())
 
     assert caught.value.hint is not None
     assert "rerank-2.5-lite" in caught.value.hint
@@ -733,7 +827,7 @@ def test_a_key_that_no_header_can_hold_is_refused_without_showing_it(key: str) -
 def test_white_space_around_a_key_is_no_part_of_it(stub: VoyageStub, patience: Patience) -> None:
     model = VoyageReranker("rerank-2.5", key=f" {stub.key}\n", base_url=stub.base_url, patience=patience)
 
-    np.testing.assert_allclose(model.score(QUERY, PASSAGES).relevance, RELEVANCE)
+    np.testing.assert_allclose(model.score(QUERY, PASSAGES).values, RELEVANCE)
 
 
 @pytest.mark.parametrize(
@@ -801,7 +895,7 @@ def test_a_proxy_of_the_environment_is_not_asked_for_loopback_addresses(
 ) -> None:
     proxy("http://127.0.0.1:9")
 
-    np.testing.assert_allclose(reranker(stub, patience).score(QUERY, PASSAGES).relevance, RELEVANCE)
+    np.testing.assert_allclose(reranker(stub, patience).score(QUERY, PASSAGES).values, RELEVANCE)
 
 
 def test_a_proxy_of_the_environment_is_asked_for_other_addresses(

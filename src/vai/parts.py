@@ -1,0 +1,294 @@
+"""The models that a collection works with: opened when they are first needed, and kept."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from vai.errors import EmbedderMismatch, InvalidSettings, UnknownModel
+from vai.models.access import Access
+from vai.models.catalog import (
+    DEFAULT_EMBEDDER,
+    DEFAULT_RERANKER,
+    is_remote,
+    open_embedder,
+    open_reranker,
+    require_same_space,
+)
+from vai.models.names import canonical_name, place_of
+from vai.models.spending import Purse
+from vai.planning import QueryPlan
+from vai.protocols import Embedder, Reranker
+from vai.reranking import Stage2
+from vai.settings import DEFAULT_CACHE_MB, Settings
+from vai.types import LoadStage, Provenance
+
+if TYPE_CHECKING:
+    from vai.models.prices import Tariff
+    from vai.scores import ScoreStore
+
+REVISION_AS_SERVED = "as served"
+"""Of models behind an address, of which nobody says when they change."""
+
+
+class Parts:
+    """An embedder and rerankers, named or given.
+
+    Args:
+        settings: name what was not named otherwise.
+        store: the folder of the store, which keeps scores and calibrations; None keeps and knows none.
+        embedder: its name, or an object.
+        reranker: its name, or an object, for queries that name none.
+        dimension: of the vectors of a collection still to be made, where the embedder offers several.
+        query_embedder: embeds queries, where it shares the embedder's space.
+        max_usd: what may be spent in all.
+        say: is told in a sentence what takes long, such as a download.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Path | None,
+        *,
+        embedder: str | Embedder | None = None,
+        reranker: str | Reranker | None = None,
+        dimension: int | None = None,
+        query_embedder: str | None = None,
+        max_usd: float | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._embedder_name = embedder if isinstance(embedder, str) else None
+        self._embedder = None if isinstance(embedder, str) else embedder
+        self._reranker_name = reranker if isinstance(reranker, str) else None
+        self._given = None if isinstance(reranker, str) else reranker
+        self._dimension = dimension or settings.dimension
+        self._query_embedder = query_embedder or settings.query_embedder
+        self._for_queries: Embedder | None = None
+        self._access = Access.configured(
+            settings, os.environ, purse=Purse.configured(settings, os.environ, max_usd=max_usd), say=say
+        )
+        self._rerankers: dict[str, Future[Reranker]] = {}
+        self._scores: ScoreStore | None = None
+        self._opened: list[str] = []
+
+    @property
+    def purse(self) -> Purse:
+        """What may be spent."""
+        return self._access.purse
+
+    def embedder(self, collection: str, known: Provenance | None) -> Embedder:
+        """The embedder that was named, else the collection's, else the settings', else the bundled one.
+
+        Args:
+            collection: its name, for messages.
+            known: what the collection was made with; None if it is still to be made.
+
+        Raises:
+            EmbedderMismatch: it is not the one that the collection was made with.
+        """
+        if self._embedder is None:
+            self._embedder = self._open_embedder(collection, known)
+            self._opened.append(self._embedder.name)
+        embedder = self._embedder
+        if known is not None and (embedder.name, embedder.revision) != (known.embedder, known.revision):
+            raise _mismatch(collection, known, embedder.name, embedder.revision)
+        return embedder
+
+    def query_embedder(self, collection: str, known: Provenance) -> Embedder:
+        """What embeds queries: the embedder, or the model of the same space that was named for it.
+
+        Raises:
+            InvalidSettings: the model makes other vectors.
+            EmbedderMismatch: as `embedder`.
+        """
+        name = self._query_embedder
+        if name is None or name == known.embedder:
+            return self.embedder(collection, known)
+        if self._for_queries is None:
+            require_same_space(known.embedder, name)
+            self._for_queries = open_embedder(
+                name, threads=self._settings.threads, dimension=known.dimension, access=self._access
+            )
+            self._opened.append(name)
+        return self._for_queries
+
+    def embedding_tariff(self, known: Provenance | None, *, of_queries: bool = False) -> Tariff:
+        """What the embedder costs; with `of_queries`, the one that embeds queries."""
+        from vai.models.prices import Tariff, tariff_of
+
+        if self._embedder is not None:
+            return Tariff(self._embedder.name, self._embedder.usd_per_million_tokens)
+        name = self._embedder_to_open(known)
+        return tariff_of((self._query_embedder or name) if of_queries else name)
+
+    def _embedder_to_open(self, known: Provenance | None) -> str:
+        made_with = known.embedder if known else self._settings.embedder
+        return (made_with or DEFAULT_EMBEDDER) if self._embedder_name is None else self._embedder_name
+
+    def _open_embedder(self, collection: str, known: Provenance | None) -> Embedder:
+        name = self._embedder_to_open(known)
+        if known is not None and canonical_name(name) != known.embedder:
+            raise _mismatch(collection, known, name)
+        try:
+            return open_embedder(
+                name,
+                threads=self._settings.threads,
+                dimension=known.dimension if known else self._dimension,
+                access=self._access,
+            )
+        except UnknownModel as error:
+            raise (error if known is None else _not_here(collection, known)) from error
+
+    # ── stage 2 ──
+
+    def start_opening_reranker(self, plan: QueryPlan) -> Future[Reranker] | None:
+        """Begin to load the reranker, while the caller loads the embedder; None if stage 2 is not to run."""
+        if not plan.rerank:
+            return None
+        if plan.rerank_model is None and self._given is not None:
+            given: Future[Reranker] = Future()
+            given.set_result(self._given)
+            return given
+        return self._start_opening(self._reranker_to_open(plan))
+
+    def _reranker_to_open(self, plan: QueryPlan) -> str:
+        wished = (plan.rerank_model, self._reranker_name, self._settings.rerank_model, DEFAULT_RERANKER)
+        return next(name for name in wished if name is not None)
+
+    def reranking_tariff(self, plan: QueryPlan) -> Tariff:
+        """What stage 2 costs."""
+        from vai.models.prices import Tariff, tariff_of
+
+        if plan.rerank_model is None and self._given is not None:
+            return Tariff(self._given.name, self._given.usd_per_million_tokens)
+        return tariff_of(self._reranker_to_open(plan))
+
+    def unread(self, plan: QueryPlan, tariff: Tariff) -> Callable[[str, Sequence[str]], Sequence[str]] | None:
+        """Tells which passages a paid model has not read with a query yet; None where that is not kept."""
+        scores = self._kept_scores(plan)
+        if scores is None or tariff.runs_here:
+            return None
+        from vai.scores import ModelId
+
+        model = ModelId(tariff.model, REVISION_AS_SERVED)
+
+        def unread(query: str, passages: Sequence[str]) -> Sequence[str]:
+            values = scores.lookup(query, passages, model).values.tolist()
+            return [passage for passage, value in zip(passages, values, strict=True) if math.isnan(value)]
+
+        return unread
+
+    def stage2(self, reranker: Reranker, plan: QueryPlan) -> Stage2:
+        """Stage 2 with that reranker, its scores kept unless it is an object of the caller's own.
+
+        Raises:
+            InvalidSettings: the fallback is a remote model.
+        """
+        name = self._settings.rerank_fallback
+        if name is not None and is_remote(name) and place_of(name) != "hub":
+            raise InvalidSettings(
+                f"`rerank_fallback` has to run on this machine, and `{name}` does not",
+                hint=f"name a local model, such as {DEFAULT_RERANKER}",
+            )
+        fallback = None
+        if name is not None and canonical_name(name) != reranker.name:
+            fallback = lambda: self._kept(self._start_opening(name).result(), plan)  # noqa: E731
+        if reranker is not self._given:
+            reranker = self._kept(reranker, plan)
+        return Stage2(reranker, fallback=fallback, strict=plan.strict)
+
+    def _start_opening(self, name: str) -> Future[Reranker]:
+        if name not in self._rerankers:
+            self._opened.append(canonical_name(name))
+            self._rerankers[name] = _in_background(lambda: self._calibrated(self._open_reranker(name)))
+        return self._rerankers[name]
+
+    def _open_reranker(self, name: str) -> Reranker:
+        return open_reranker(name, threads=self._settings.threads, access=self._access)
+
+    def _calibrated(self, reranker: Reranker) -> Reranker:
+        """The reranker with what `vai calibrate` has measured of it in this store."""
+        if self._store is None:
+            return reranker
+        from vai.calibrations import Calibrated, read_calibrations
+
+        found = read_calibrations(self._store).get((reranker.name, reranker.revision))
+        return Calibrated(reranker, found) if found else reranker
+
+    def _kept(self, reranker: Reranker, plan: QueryPlan) -> Reranker:
+        """The reranker with the cache of its scores before it."""
+        scores = self._kept_scores(plan)
+        if scores is None:
+            return reranker
+        from vai.scores import CachedReranker
+
+        return CachedReranker(reranker, scores)
+
+    def _kept_scores(self, plan: QueryPlan) -> ScoreStore | None:
+        """The cache of scores; None where there is no store, or the plan is to go without."""
+        if self._store is None or not plan.cache:
+            return None
+        if self._scores is None:
+            from vai.scores import SCORES_FILE, ScoreStore
+
+            megabytes = self._settings.cache_mb or DEFAULT_CACHE_MB
+            self._scores = ScoreStore(self._store / SCORES_FILE, most_bytes=megabytes * 1_000_000)
+        return self._scores
+
+    # ── what it took ──
+
+    def opened_since(self, count: int, began: float) -> LoadStage | None:
+        """What opening the models after the first `count` took, since a `time.perf_counter()` time."""
+        models = tuple(self._opened[count:])
+        return LoadStage(round((time.perf_counter() - began) * 1000, 3), models) if models else None
+
+    @property
+    def opened_count(self) -> int:
+        """How many models have been opened."""
+        return len(self._opened)
+
+    def close(self) -> None:
+        """Let go of files."""
+        if self._scores is not None:
+            self._scores.close()
+            self._scores = None
+
+
+def _in_background(work: Callable[[], Reranker]) -> Future[Reranker]:
+    future: Future[Reranker] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - handed to the one who waits
+            future.set_exception(error)
+
+    Thread(target=run, name="vai-load", daemon=True).start()
+    return future
+
+
+def _mismatch(collection: str, known: Provenance, name: str, revision: str = "") -> EmbedderMismatch:
+    """Another embedder, or the same one in another revision, which makes other vectors."""
+    other = f"revision `{revision}` of it" if name == known.embedder else f"`{name}`"
+    elsewhere = "ingest into another collection with `--collection NAME`"
+    return EmbedderMismatch(
+        f"the collection `{collection}` was made with the embedder `{known.embedder}` (revision "
+        f"`{known.revision}`), not with {other}",
+        hint=elsewhere if name == known.embedder else f"leave `--embedder` out, or {elsewhere}",
+    )
+
+
+def _not_here(collection: str, known: Provenance) -> EmbedderMismatch:
+    return EmbedderMismatch(
+        f"the collection `{collection}` was made with the embedder `{known.embedder}`, which cannot be named here",
+        hint="open it with `Collection.open(…, embedder=…)` from Python, or ingest into another collection with "
+        "`--collection NAME`",
+    )

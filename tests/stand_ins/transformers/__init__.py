@@ -1,0 +1,1 @@
+"""As much of transformers as `vai.models.pytorch` uses."""

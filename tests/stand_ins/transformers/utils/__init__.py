@@ -1,0 +1,1 @@
+"""Where transformers says how much it reports."""
