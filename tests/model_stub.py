@@ -25,7 +25,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from vai.models.http import Patience
+from vai.models.remote.http import Patience
 
 Payload = dict[str, Any]
 

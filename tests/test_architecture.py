@@ -16,7 +16,7 @@ import vai
 PACKAGE = Path(vai.__file__).parent
 
 LAYERS = (
-    ("types", "errors", "arrays", "languages", "_version"),
+    ("types", "errors", "arrays", "languages", "background", "_version"),
     ("protocols", "settings", "freshness", "filters", "calibration"),
     ("documents", "chunking", "engines", "models", "reranking", "filter_syntax", "calibrations", "scores"),
     ("planning",),

@@ -20,9 +20,9 @@ from vai.ingest import ingest
 from vai.models.access import Access
 from vai.models.catalog import open_reranker
 from vai.models.fakes import HashingEmbedder
-from vai.models.prices import Tariff, price_of, tariff_of
-from vai.models.remote_embedding import token_ends
-from vai.models.spending import Purse
+from vai.models.paying.prices import Tariff, price_of, tariff_of
+from vai.models.paying.spending import Purse
+from vai.models.remote.embedding import token_ends
 from vai.planning import Depths, QueryPlan
 from voyage_stub import VoyageStub
 

@@ -9,7 +9,7 @@ import pytest
 
 from machine import Unprivileged
 from vai.errors import InvalidSettings
-from vai.models.voyage import RERANK_MODELS
+from vai.models.remote.voyage import RERANK_MODELS
 from vai.settings import (
     PROJECT_FILE,
     USER_FILE,

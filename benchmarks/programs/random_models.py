@@ -30,8 +30,8 @@ from sentence_transformers.base.modules import Dense, Transformer
 from sentence_transformers.sentence_transformer.modules import LayerNorm, Normalize, Pooling
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from vai.models.folders import MOST_QUERY_TOKENS
-from vai.models.templates import token_windows
+from vai.models.local.folders import MOST_QUERY_TOKENS
+from vai.models.local.templates import token_windows
 
 LIBRARIES = ("torch", "transformers", "sentence-transformers", "onnx")
 WIDTH, LAYERS, HEADS, TOKENS = 48, 3, 4, 128

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vai.models.folders import Located
-from vai.models.pytorch import open_torch_embedder, open_torch_reranker
+from vai.models.local.folders import Located
+from vai.models.local.pytorch import open_torch_embedder, open_torch_reranker
 
 
 def main(job_file: str) -> None:

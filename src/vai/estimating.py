@@ -18,9 +18,9 @@ from vai.documents import ReadOptions, find_sources, source_name
 from vai.errors import CollectionNotFound
 from vai.ingest.plan import Plan
 from vai.ingest.steps import Add, Put, Tally, batches
-from vai.models.prices import Tariff, Work, embedding_work, reranking_work
-from vai.models.remote_embedding import token_ends
-from vai.models.windows import utf8_length
+from vai.models.paying.prices import Tariff, Work, embedding_work, reranking_work
+from vai.models.remote.embedding import token_ends
+from vai.models.remote.windows import utf8_length
 from vai.planning import QueryPlan
 from vai.protocols import Embedder, Engine, Writer
 from vai.reranking import checked_query

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING
 
+from vai.background import in_background
 from vai.errors import EmbedderMismatch, InvalidSettings, UnknownModel
 from vai.models.access import Access
 from vai.models.catalog import (
@@ -22,7 +22,7 @@ from vai.models.catalog import (
     require_same_space,
 )
 from vai.models.names import canonical_name, place_of
-from vai.models.spending import Purse
+from vai.models.paying.spending import Purse
 from vai.planning import QueryPlan
 from vai.protocols import Embedder, Reranker
 from vai.reranking import Stage2
@@ -30,7 +30,7 @@ from vai.settings import DEFAULT_CACHE_MB, Settings
 from vai.types import LoadStage, Provenance
 
 if TYPE_CHECKING:
-    from vai.models.prices import Tariff
+    from vai.models.paying.prices import Tariff
     from vai.scores import ScoreStore
 
 REVISION_AS_SERVED = "as served"
@@ -122,7 +122,7 @@ class Parts:
 
     def embedding_tariff(self, known: Provenance | None, *, of_queries: bool = False) -> Tariff:
         """What the embedder costs; with `of_queries`, the one that embeds queries."""
-        from vai.models.prices import Tariff, tariff_of
+        from vai.models.paying.prices import Tariff, tariff_of
 
         if self._embedder is not None:
             return Tariff(self._embedder.name, self._embedder.usd_per_million_tokens)
@@ -165,7 +165,7 @@ class Parts:
 
     def reranking_tariff(self, plan: QueryPlan) -> Tariff:
         """What stage 2 costs."""
-        from vai.models.prices import Tariff, tariff_of
+        from vai.models.paying.prices import Tariff, tariff_of
 
         if plan.rerank_model is None and self._given is not None:
             return Tariff(self._given.name, self._given.usd_per_million_tokens)
@@ -208,7 +208,9 @@ class Parts:
     def _start_opening(self, name: str) -> Future[Reranker]:
         if name not in self._rerankers:
             self._opened.append(canonical_name(name))
-            self._rerankers[name] = _in_background(lambda: self._calibrated(self._open_reranker(name)))
+            self._rerankers[name] = in_background(
+                lambda: self._calibrated(self._open_reranker(name)), "vai-load"
+            )
         return self._rerankers[name]
 
     def _open_reranker(self, name: str) -> Reranker:
@@ -260,19 +262,6 @@ class Parts:
         if self._scores is not None:
             self._scores.close()
             self._scores = None
-
-
-def _in_background(work: Callable[[], Reranker]) -> Future[Reranker]:
-    future: Future[Reranker] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - handed to the one who waits
-            future.set_exception(error)
-
-    Thread(target=run, name="vai-load", daemon=True).start()
-    return future
 
 
 def _mismatch(collection: str, known: Provenance, name: str, revision: str = "") -> EmbedderMismatch:

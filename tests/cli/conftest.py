@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from command_line import vai, written
-from vai.models.http import Patience
+from vai.models.remote.http import Patience
 from voyage_stub import VoyageStub
 
 DOCUMENTS = {
@@ -60,5 +60,5 @@ def voyage(monkeypatch: pytest.MonkeyPatch) -> Iterator[VoyageStub]:
     with VoyageStub() as stub:
         for name, value in stub.environment.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr("vai.models.http.Patience", lambda: Patience(sleep=lambda _: None))
+        monkeypatch.setattr("vai.models.remote.http.Patience", lambda: Patience(sleep=lambda _: None))
         yield stub

@@ -10,8 +10,8 @@ import pytest
 from command_line import Outcome, complaint
 from command_line import vai as run
 from json_contract import check
-from vai.models.ledger import Ledger
-from vai.models.spending import nanodollars
+from vai.models.paying.ledger import Ledger
+from vai.models.paying.spending import nanodollars
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vai.models.access import Access
-from vai.models.spending import Purse
+from vai.models.paying.spending import Purse
 from vai.settings import Settings
 
 

@@ -20,7 +20,7 @@ from vai.models.catalog import (
     open_reranker,
     require_same_space,
 )
-from vai.models.voyage import EMBEDDING_MODELS, RERANK_MODELS
+from vai.models.remote.voyage import EMBEDDING_MODELS, RERANK_MODELS
 
 
 def test_bundled_models_come_first_then_remote_ones_then_those_for_tests() -> None:

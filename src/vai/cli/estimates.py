@@ -6,7 +6,7 @@ import click
 
 from vai.cli.output import print_json, printable, table
 from vai.estimating import CallEstimate, Estimate
-from vai.models.spending import dollars
+from vai.models.paying.spending import dollars
 
 
 def print_estimate(estimate: Estimate, *, as_json: bool) -> None:

@@ -14,7 +14,7 @@ from vai.types import Json
 from vai.types import as_json as to_json
 
 if TYPE_CHECKING:
-    from vai.models.hub_cache import Pin
+    from vai.models.hub.cache import Pin
 
 KINDS = ("embedder", "reranker")
 
@@ -55,7 +55,7 @@ def pull(context: click.Context, names: tuple[str, ...], kind: str | None, as_js
     NAME is `owner/name`, or `owner/name@revision` with a branch, a tag or a commit. What was fetched once is used
     without asking the hub, until it is pulled again.
     """
-    from vai.models.hub import pulled
+    from vai.models.hub.fetching import pulled
 
     chosen = one_of(KINDS, kind, "--kind")
     as_json = as_json or bool(context.parent and context.parent.params["as_json"])
@@ -94,8 +94,8 @@ def _pin_text(pin: Pin) -> str:
 
 def _fetched() -> list[ModelInfo]:
     """What was fetched from the hub, from its cache alone."""
-    from vai.models.configs import LONGEST_READ, describe
-    from vai.models.hub_cache import pins
+    from vai.models.hub.cache import pins
+    from vai.models.local.configs import LONGEST_READ, describe
 
     def tokens(pin: Pin) -> int:
         try:

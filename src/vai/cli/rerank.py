@@ -30,7 +30,7 @@ from vai.cli.output import print_json
 from vai.errors import InvalidSettings, KeyMissing
 from vai.models.access import Access
 from vai.models.catalog import DEFAULT_RERANKER, open_reranker
-from vai.models.spending import Purse
+from vai.models.paying.spending import Purse
 from vai.reranking import checked_query
 from vai.reranking import rerank as reranked
 from vai.settings import load_user_settings
@@ -100,7 +100,7 @@ def rerank(
     if estimate:
         from vai.cli.estimates import print_estimate
         from vai.estimating import estimate_rerank
-        from vai.models.prices import tariff_of
+        from vai.models.paying.prices import tariff_of
 
         print_estimate(estimate_rerank(question, texts, reranking=tariff_of(model)), as_json=as_json)
         return 0

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 
 from vai.arrays import Matrix
+from vai.background import in_background
 from vai.documents import ReadOptions, find_sources, source_name
 from vai.ingest.plan import Plan
 from vai.ingest.remarks import remarks
@@ -77,16 +79,15 @@ def ingest(
 
 def _embedded(groups: Iterable[list[Step]], embedder: Embedder) -> Iterator[tuple[list[Step], Matrix]]:
     """The groups with the vectors of their chunks, in order, while the next one is already being embedded."""
-    with ThreadPoolExecutor(1, thread_name_prefix="vai-embed") as pool:
-        ahead: tuple[list[Step], Future[Matrix]] | None = None
-        for steps in groups:
-            passages = [chunk.passage for step in steps if isinstance(step, Add) for chunk in step.chunks]
-            future = pool.submit(embedder.embed_documents, passages)
-            if ahead is not None:
-                yield ahead[0], ahead[1].result()
-            ahead = steps, future
-        if ahead is not None:
-            yield ahead[0], ahead[1].result()
+    ahead: tuple[list[Step], Future[Matrix]] | None = None
+    for steps in groups:
+        passages = [chunk.passage for step in steps if isinstance(step, Add) for chunk in step.chunks]
+        done = (ahead[0], ahead[1].result()) if ahead else None
+        ahead = steps, in_background(partial(embedder.embed_documents, passages), "vai-embed")
+        if done is not None:
+            yield done
+    if ahead is not None:
+        yield ahead[0], ahead[1].result()
 
 
 def _remove_gone(folder: Path, root: Path, writer: Writer, plan: Plan) -> int:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from vai.models.spending import Purse
+from vai.models.paying.spending import Purse
 
 if TYPE_CHECKING:
-    from vai.models.http import Patience
+    from vai.models.remote.http import Patience
     from vai.settings import Settings
 
 

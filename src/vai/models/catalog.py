@@ -16,8 +16,8 @@ from vai.protocols import Embedder, Reranker
 from vai.settings import load_user_settings
 
 if TYPE_CHECKING:
-    from vai.models.folders import Located
-    from vai.models.voyage import VoyageEmbedding, VoyageModel
+    from vai.models.local.folders import Located
+    from vai.models.remote.voyage import VoyageEmbedding, VoyageModel
 
 Part = TypeVar("Part")
 
@@ -82,11 +82,11 @@ def open_embedder(
     access = access or _access()
     place, count = place_of(name), threads or core_count()
     if place == "server":
-        from vai.models.openai import open_openai_embedder
+        from vai.models.remote.openai import open_openai_embedder
 
         return open_openai_embedder(name, dimension=dimension, access=access)
     if name in _voyage_embedders():
-        from vai.models.voyage import open_voyage_embedder
+        from vai.models.remote.voyage import open_voyage_embedder
 
         return open_voyage_embedder(name, dimension=dimension, access=access)
     if place == "known":
@@ -104,7 +104,7 @@ def require_same_space(embedder: str, query_embedder: str) -> None:
     Raises:
         InvalidSettings: they cannot.
     """
-    from vai.models.voyage import mates_of
+    from vai.models.remote.voyage import mates_of
 
     mates = mates_of(embedder)
     if query_embedder in mates:
@@ -132,11 +132,11 @@ def open_reranker(
     access = access or _access()
     place, count = place_of(name), threads or core_count()
     if place == "server":
-        from vai.models.servers import open_server_reranker
+        from vai.models.remote.servers import open_server_reranker
 
         return open_server_reranker(name, access=access)
     if name in _voyage_rerankers():
-        from vai.models.voyage import open_voyage_reranker
+        from vai.models.remote.voyage import open_voyage_reranker
 
         return open_voyage_reranker(name, access=access)
     if place == "known":
@@ -158,51 +158,51 @@ def _access() -> Access:
 
 def _located(name: str, kind: str, access: Access) -> Located:
     """The folder that a name means, fetched from the hub if that is where it is."""
-    from vai.models.folders import Located
+    from vai.models.local.folders import Located
 
     if place_of(name) == "folder":
         folder = folder_path(name)
         return Located(folder, name=str(folder), revision=None)
-    from vai.models.hub import fetched
+    from vai.models.hub.fetching import fetched
 
     return fetched(name, kind, say=access.say)
 
 
 def _open_folder_embedder(located: Located, threads: int) -> Embedder:
-    from vai.models.folders import has_network, open_folder_embedder
+    from vai.models.local.folders import has_network, open_folder_embedder
 
     if has_network(located.folder):
         return open_folder_embedder(located, threads=threads)
-    from vai.models.pytorch import open_torch_embedder
+    from vai.models.local.pytorch import open_torch_embedder
 
     return open_torch_embedder(located, threads=threads)
 
 
 def _open_folder_reranker(located: Located, threads: int) -> Reranker:
-    from vai.models.folders import has_network, open_folder_reranker
+    from vai.models.local.folders import has_network, open_folder_reranker
 
     if has_network(located.folder):
         return open_folder_reranker(located, threads=threads)
-    from vai.models.pytorch import open_torch_reranker
+    from vai.models.local.pytorch import open_torch_reranker
 
     return open_torch_reranker(located, threads=threads)
 
 
 def _voyage_rerankers() -> Mapping[str, VoyageModel]:
-    from vai.models.voyage import RERANK_MODELS
+    from vai.models.remote.voyage import RERANK_MODELS
 
     return RERANK_MODELS
 
 
 def _voyage_embedders() -> Mapping[str, VoyageEmbedding]:
-    from vai.models.voyage import EMBEDDING_MODELS
+    from vai.models.remote.voyage import EMBEDDING_MODELS
 
     return EMBEDDING_MODELS
 
 
 def known_models() -> list[ModelInfo]:
     """Everything that can be named, bundled models first."""
-    from vai.models.voyage import CONTEXT_TOKENS, DEFAULT_DIMENSION
+    from vai.models.remote.voyage import CONTEXT_TOKENS, DEFAULT_DIMENSION
 
     local = [
         ModelInfo(
@@ -258,13 +258,13 @@ def _opener(openers: Mapping[str, Callable[[int], Part]], name: str, kind: str) 
 
 
 def _bundled_embedder(threads: int) -> Embedder:
-    from vai.models.onnx import OnnxEmbedder
+    from vai.models.local.onnx import OnnxEmbedder
 
     return OnnxEmbedder(read_manifest(BUNDLED / DEFAULT_EMBEDDER), threads=threads)
 
 
 def _bundled_reranker(threads: int) -> Reranker:
-    from vai.models.onnx import OnnxReranker
+    from vai.models.local.onnx import OnnxReranker
 
     return OnnxReranker(read_manifest(BUNDLED / DEFAULT_RERANKER), threads=threads)
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from vai.arrays import Matrix, Vector
-from vai.models.templates import READING, token_windows
+from vai.models.local.templates import READING, token_windows
 from vai.types import Calibration, Reading, Span
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -62,8 +62,8 @@ class HashingEmbedder:
 class WordOverlapReranker:
     """Relevance is the share of the query's different words that the passage holds: 0 to 1.
 
-    More than 256 words of a passage are read in windows (`vai.models.templates.token_windows`), of which the first
-    that holds most of the query counts. Tokens are the words of passages, and for each window the query's.
+    More than 256 words of a passage are read in windows (`vai.models.local.templates.token_windows`), of which the
+    first that holds most of the query counts. Tokens are the words of passages, and for each window the query's.
     """
 
     name = "word-overlap"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vai.errors import StoreCorrupt, VaiError
-from vai.models.recipes import Output, Recipe
+from vai.models.local.recipes import Output, Recipe
 from vai.types import Calibration
 
 BUNDLED = Path(__file__).parent / "bundled"

@@ -1,7 +1,8 @@
 """A stand-in for sentence-transformers, for tests on machines without PyTorch.
 
-It has what `vai.models.pytorch` uses of version 6: the two classes, opened from a folder with the same arguments, and
-called with a row of tokens. `benchmarks/agreement.py` uses the real one. What a model here gives can be told by hand:
+It has what `vai.models.local.pytorch` uses of version 6: the two classes, opened from a folder with the same arguments,
+and called with a row of tokens. `benchmarks/agreement.py` uses the real one. What a model gives here can be told
+by hand:
 
     scores              the share of the first text's different tokens that are in the second, times 8, minus 4; of two
                         labels the first is a number of its own, and the difference of the two is that

@@ -1,4 +1,4 @@
-"""As much of PyTorch as `vai.models.pytorch` uses, over NumPy."""
+"""As much of PyTorch as `vai.models.local.pytorch` uses, over NumPy."""
 
 from __future__ import annotations
 

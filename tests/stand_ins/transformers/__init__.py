@@ -1,1 +1,1 @@
-"""As much of transformers as `vai.models.pytorch` uses."""
+"""As much of transformers as `vai.models.local.pytorch` uses."""
