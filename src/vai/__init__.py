@@ -14,10 +14,12 @@ from vai._version import __version__
 from vai.collection import Collection, list_collections
 from vai.errors import VaiError
 from vai.models.catalog import known_models, open_embedder, open_reranker
+from vai.planning import QueryOptions
 from vai.protocols import Embedder, Engine, Reranker
 from vai.reranking import rerank
 from vai.settings import Settings
 from vai.types import (
+    Calibration,
     Candidate,
     Chunk,
     CollectionInfo,
@@ -39,6 +41,7 @@ from vai.types import (
 )
 
 __all__ = [
+    "Calibration",
     "Candidate",
     "Chunk",
     "Collection",
@@ -56,6 +59,7 @@ __all__ = [
     "IndexProgress",
     "IngestProgress",
     "IngestReport",
+    "QueryOptions",
     "QueryResponse",
     "Reading",
     "RerankResponse",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -60,5 +61,5 @@ def voyage(monkeypatch: pytest.MonkeyPatch) -> Iterator[VoyageStub]:
     with VoyageStub() as stub:
         for name, value in stub.environment.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr("vai.models.remote.http.Patience", lambda: Patience(sleep=lambda _: None))
+        monkeypatch.setattr("vai.models.remote.http.Patience", partial(Patience, sleep=lambda _: None))
         yield stub
