@@ -23,11 +23,10 @@ from measuring.heldout import HeldOut, held_out
 from measuring.judging import read_candidates
 from measuring.machine import describe, provenance
 from measuring.metrics import Gain, Values, gain
-from measuring.options import add_ignore_own, add_json, at_least_1, collections_parser
+from measuring.options import add_ignore_own, add_json, add_rerank_model, collections_parser, counts
 from measuring.report import save, say, table
 from vai import Collection, Reranker, Settings, open_reranker
 from vai.calibration import AS_IT_IS
-from vai.models.catalog import DEFAULT_RERANKER
 from vai.settings import DEFAULT_STAGE1
 from vai.types import Json, as_json
 
@@ -224,27 +223,17 @@ def held_out_json(judged: HeldOut, result: Result) -> Mapping[str, Json]:
 def parsed_options() -> argparse.Namespace:
     """The command line."""
     parser = collections_parser(__doc__, queries=200)
-    add = parser.add_argument
-    add(
+    parser.add_argument(
         "--depths",
-        type=_depths,
+        type=counts,
         default=(20, 50),
         metavar="N,N",
         help="candidates that stage 2 reads [20,50]",
     )
-    add(
-        "--rerank-model",
-        default=DEFAULT_RERANKER,
-        metavar="NAME",
-        help=f"model of stage 2 [{DEFAULT_RERANKER}]",
-    )
+    add_rerank_model(parser)
     add_ignore_own(parser)
     add_json(parser)
     return parser.parse_args()
-
-
-def _depths(text: str) -> tuple[int, ...]:
-    return tuple(sorted({at_least_1(number) for number in text.split(",")}))
 
 
 if __name__ == "__main__":

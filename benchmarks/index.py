@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from measuring.machine import describe, provenance
+from measuring.options import counts
 from measuring.report import say, table
 from measuring.sampling import Samples
 from vai.arrays import Matrix, Vector
@@ -228,7 +229,7 @@ def parsed_options() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, help="index only so many")
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--precisions", type=_precisions, default=PRECISIONS)
-    parser.add_argument("--depths", type=_depths, default=(20, 50, 100, 200, 400, 800))
+    parser.add_argument("--depths", type=counts, default=(20, 50, 100, 200, 400, 800))
     parser.add_argument(
         "--threads", type=int, default=os.cpu_count() or 1, help="of building; searches have one"
     )
@@ -241,10 +242,6 @@ def _precisions(text: str) -> tuple[Precision, ...]:
     if len(chosen) != len(text.split(",")):
         raise argparse.ArgumentTypeError(f"one or more of {', '.join(PRECISIONS)}")
     return chosen
-
-
-def _depths(text: str) -> tuple[int, ...]:
-    return tuple(sorted(int(number) for number in text.split(",")))
 
 
 if __name__ == "__main__":

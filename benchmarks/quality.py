@@ -31,10 +31,16 @@ from measuring.judging import (
 )
 from measuring.machine import describe, provenance
 from measuring.metrics import Gain, Values, gain
-from measuring.options import add_ignore_own, add_json, at_least_1, collections_parser, numbers
+from measuring.options import (
+    add_ignore_own,
+    add_json,
+    add_rerank_model,
+    at_least_1,
+    collections_parser,
+    numbers,
+)
 from measuring.report import save, say, table
 from vai import Collection, Reranker, Settings, open_reranker
-from vai.models.catalog import DEFAULT_RERANKER
 from vai.types import Json, as_json
 
 NO_TITLE = "(no such field)"
@@ -248,12 +254,7 @@ def parsed_options() -> argparse.Namespace:
     add("--limit", type=at_least_1, default=20, metavar="N", help="candidates that stage 2 reads [20]")
     add("--blends", type=_shares, metavar="B,B", help="blends to compare [0 and the model's own]")
     add("--context", choices=CONTEXTS, default="on", help="title and heading path before passages [on]")
-    add(
-        "--rerank-model",
-        default=DEFAULT_RERANKER,
-        metavar="NAME",
-        help=f"model of stage 2 [{DEFAULT_RERANKER}]",
-    )
+    add_rerank_model(parser)
     add_ignore_own(parser)
     add_json(parser)
     return parser.parse_args()

@@ -24,17 +24,15 @@ from measuring.calibrating import Fit, error_of, judged_pairs, left_out, pooled,
 from measuring.judging import run_queries
 from measuring.machine import describe, provenance
 from measuring.metrics import Gain, Values
-from measuring.options import add_ignore_own, add_json, at_least_1, collections_parser
+from measuring.options import add_ignore_own, add_json, add_rerank_model, at_least_1, collections_parser
 from measuring.report import save, say, table
 from measuring.strangers import NOISE, UNRELATED, Share, noise
 from vai import Collection, Reranker, Settings, open_reranker
 from vai.calibration import NotCalibratable, calibration_error, probabilities
-from vai.evaluation.calibrating import cross_validated
+from vai.evaluation.calibrating import THRESHOLDS, cross_validated
 from vai.evaluation.gathering import JudgedPairs
-from vai.models.catalog import DEFAULT_RERANKER
 from vai.types import Calibration, Json, as_json
 
-THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
 FITS: Mapping[str, Fit] = {"pooled": pooled, "shared slope": shared_slope}
 OFF_TOPIC = "off topic"
 
@@ -283,12 +281,7 @@ def parsed_options() -> argparse.Namespace:
         metavar="N",
         help="queries of each kind, for each corpus, that it has no answer to [50]",
     )
-    add(
-        "--rerank-model",
-        default=DEFAULT_RERANKER,
-        metavar="NAME",
-        help=f"model to measure [{DEFAULT_RERANKER}]",
-    )
+    add_rerank_model(parser)
     add_ignore_own(parser)
     add_json(parser)
     return parser.parse_args()

@@ -20,7 +20,7 @@ import numpy as np
 
 from measuring.fidelity import LEAST_OVERLAP, LEAST_SPEARMAN, TOP, Fidelity, compare
 from measuring.machine import describe, provenance
-from measuring.options import add_json, at_least_1, collections_parser
+from measuring.options import add_json, add_only, at_least_1, collections_parser, counts
 from measuring.processes import CROSS_ENCODER, check_peer
 from measuring.report import comparison_json, comparison_table, save, say, table
 from measuring.rerankers import (
@@ -219,28 +219,16 @@ def parsed_options() -> argparse.Namespace:
     add("--rounds", type=at_least_1, default=5, metavar="N", help="rounds in bulk [5]")
     add("--bulk-questions", type=at_least_1, default=14, metavar="N", help="questions in bulk [14]")
     add("--bulk-candidates", type=at_least_1, default=50, metavar="N", help="passages of each of them [50]")
-    add("--candidates", type=_numbers, default=(20, 50, 100), metavar="N,N", help="latencies [20,50,100]")
+    add("--candidates", type=counts, default=(20, 50, 100), metavar="N,N", help="latencies [20,50,100]")
     add("--fidelity-candidates", type=at_least_1, default=50, metavar="N", help="of each question [50]")
     add("--peer-python", type=Path, metavar="PYTHON", help="interpreter with benchmarks/requirements.txt")
     add("--checkpoint", type=Path, metavar="FILE", help="float weights of the bundled reranker")
-    add("--only", default=PARTS, type=_parts, metavar="PART,…", help=f"some of: {', '.join(PARTS)} [all]")
+    add_only(parser, PARTS)
     add_json(parser)
     options = parser.parse_args()
     if options.peer_python is not None:
         check_peer(options.peer_python, (*CROSS_ENCODER, "onnx", "flashrank", "fastembed"))
     return options
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(sorted({at_least_1(number) for number in text.split(",")}))
-
-
-def _parts(text: str) -> tuple[str, ...]:
-    parts = tuple(text.split(","))
-    for part in parts:
-        if part not in PARTS:
-            raise argparse.ArgumentTypeError(f"there is no part called {part!r}: {', '.join(PARTS)}")
-    return parts
 
 
 if __name__ == "__main__":

@@ -17,8 +17,17 @@ from pathlib import Path
 
 from measuring.corpus import Corpus, build_corpus, questions_of
 from measuring.machine import describe, provenance
+from measuring.options import add_json, add_only
 from measuring.processes import check_peer
-from measuring.reading import PAIR_QUESTIONS, WARM_UP, cold_query, look_up, pairs_per_second, warm_query
+from measuring.reading import (
+    COLD_WAYS,
+    PAIR_QUESTIONS,
+    WARM_UP,
+    cold_query,
+    look_up,
+    pairs_per_second,
+    warm_query,
+)
 from measuring.report import comparison_json, comparison_table, percentile_table, save, say
 from measuring.sampling import Comparison, Percentiles
 from measuring.writing import fill, ingest, unchanged_reingest
@@ -80,11 +89,10 @@ def measure_queries(
     with Collection.open(store, create=False, settings=Settings()) as collection:
         few = texts[: max(PAIR_QUESTIONS, options.repeats)]
         questions = look_up(collection, few, corpus.passages_to_rerank)
+        for flag in COLD_WAYS if "cold" in options.only else ():
+            say(f"cold queries {flag}")
+            results.comparisons.append(cold_query(store, questions, scratch, options.repeats, flag=flag))
         for rerank in (False, True):
-            if "cold" in options.only:
-                say(f"cold queries, {'with' if rerank else 'without'} stage 2")
-                compared = cold_query(store, questions, scratch, options.repeats, rerank=rerank)
-                results.comparisons.append(compared)
             if "warm" in options.only:
                 say(f"warm queries, {'with' if rerank else 'without'} stage 2")
                 results.stages += warm_query(collection, texts, rerank=rerank)
@@ -147,8 +155,8 @@ def parsed_options() -> argparse.Namespace:
     add("--questions", type=int, default=200, metavar="N", help="warm queries [200]")
     add("--peer-python", type=Path, metavar="PYTHON", help="interpreter with benchmarks/requirements.txt")
     add("--workspace", type=Path, metavar="DIR", help="keep corpus and store there, and use them again")
-    add("--only", default=PARTS, type=_parts, metavar="PART,…", help=f"some of: {', '.join(PARTS)} [all]")
-    add("--json", type=Path, metavar="FILE", help="also write the result there, a .json file or a folder")
+    add_only(parser, PARTS)
+    add_json(parser)
     options = parser.parse_args()
     if min(options.repeats, options.ingest_rounds, options.chunks, options.files, options.questions) < 1:
         parser.error("numbers must be at least 1")
@@ -157,14 +165,6 @@ def parsed_options() -> argparse.Namespace:
     if options.peer_python is not None:
         check_peer(options.peer_python)
     return options
-
-
-def _parts(text: str) -> tuple[str, ...]:
-    parts = tuple(text.split(","))
-    for part in parts:
-        if part not in PARTS:
-            raise argparse.ArgumentTypeError(f"there is no part called {part!r}: {', '.join(PARTS)}")
-    return parts
 
 
 if __name__ == "__main__":

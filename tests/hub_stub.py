@@ -1,4 +1,4 @@
-"""A stand-in for the Hugging Face hub on a loopback address, which can also be told to misbehave.
+"""A stand-in for the Hugging Face hub on a loopback address; `model_stub.py` says how to make it misbehave.
 
     with HubStub() as hub:
         commit = hub.put("owner/name", {"config.json": b"{}", "onnx/model.onnx": b"..."})
@@ -20,13 +20,15 @@ import json
 import re
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.client import responses
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from model_stub import Behaviour, Reply
 
 LARGE = 4_096
 """Bytes from which a file lies on the other host."""
@@ -42,26 +44,6 @@ class Request:
     headers: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What goes back.
-
-    Args:
-        sent: how much of the body is sent though all of it is announced (None: all of it, -1: not even a head).
-        stall: whether the connection then stays open and silent; else it ends.
-    """
-
-    status: int
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    sent: int | None = None
-    stall: bool = False
-
-
-Behaviour = Callable[[Reply], Reply]
-"""Turns the faithful reply into the one to send."""
-
-
 @dataclass
 class Repository:
     """A model: its commits, and what its branches and tags point at."""
@@ -73,49 +55,10 @@ class Repository:
     refs: dict[str, str] = field(default_factory=dict)
 
 
-# ── behaviours ───────────────────────────────────────────────────────────────────────────────────
-
-
 def status(code: int, message: str = "", *, headers: Mapping[str, str] | None = None) -> Behaviour:
     """An error as the hub sends it."""
     body = json.dumps({"error": message}).encode() if message else b""
     return lambda _: Reply(code, body, {"Content-Type": "application/json", **(headers or {})})
-
-
-def edited(edit: Callable[[dict[str, Any]], object]) -> Behaviour:
-    """A good answer of JSON after `edit` has changed it in place."""
-
-    def change(reply: Reply) -> Reply:
-        answer = json.loads(reply.body)
-        edit(answer)
-        return replace(reply, body=json.dumps(answer).encode())
-
-    return change
-
-
-def raw(body: bytes) -> Behaviour:
-    """Any bytes instead of the body."""
-    return lambda reply: replace(reply, body=body)
-
-
-def cut_off(sent: int) -> Behaviour:
-    """The connection ends in the middle of the body."""
-    return lambda reply: replace(reply, sent=sent)
-
-
-def hung_up() -> Behaviour:
-    """The connection ends before anything comes."""
-    return lambda reply: replace(reply, sent=-1)
-
-
-def silent() -> Behaviour:
-    """The connection stays open and nothing comes."""
-    return lambda reply: replace(reply, sent=-1, stall=True)
-
-
-def stalling(sent: int) -> Behaviour:
-    """The head and the beginning of the body come, and then nothing."""
-    return lambda reply: replace(reply, sent=sent, stall=True)
 
 
 # ── the service ──────────────────────────────────────────────────────────────────────────────────
@@ -267,7 +210,7 @@ class HubStub:
                 for content in files.values():
                     if hashlib.sha256(content).hexdigest() == path[1:]:
                         return _content(request, content, {"ETag": '"of the storage"'})
-        return Reply(404)
+        return Reply(404, b"", {})
 
     def __enter__(self) -> HubStub:
         for thread in self._threads:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from http.client import responses
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from vai.models.remote.http import Patience
 
@@ -244,6 +244,12 @@ class ModelStub:
         self._thread.join()
         self._server.end_connections()
         self._server.server_close()
+
+
+class Serve(Protocol):
+    """Starts a service; see the fixture of that name."""
+
+    def __call__(self, judge: Judge, key: str | None = None) -> ModelStub: ...
 
 
 class _Server(ThreadingHTTPServer):

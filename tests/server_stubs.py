@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from model_stub import ModelStub, Payload, Reply, Request, as_json, overlap, word_counts, words
+from model_stub import Payload, Reply, Request, as_json, overlap, word_counts, words
 
 
 def logit(query: str, document: str) -> float:
@@ -217,8 +217,3 @@ class OpenAI:
         tokens = sum(len(words(text)) for text in payload["input"])
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         return {"object": "list", "data": data, "model": payload.get("model", ""), "usage": usage}
-
-
-def running(judge: Cohere | Tei | OpenAI, key: str | None = None) -> ModelStub:
-    """The server, to be used in a `with` statement."""
-    return ModelStub(judge, key)

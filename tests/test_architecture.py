@@ -16,8 +16,8 @@ import vai
 PACKAGE = Path(vai.__file__).parent
 
 LAYERS = (
-    ("types", "errors", "arrays", "languages", "background", "_version"),
-    ("protocols", "settings", "freshness", "filters", "calibration"),
+    ("types", "errors", "arrays", "languages", "background", "disk", "_version"),
+    ("protocols", "settings", "freshness", "filters", "calibration", "wrapping"),
     ("documents", "chunking", "engines", "models", "reranking", "filter_syntax", "calibrations", "scores"),
     ("planning",),
     ("ingest", "query", "exporting", "recall", "parts"),

@@ -88,6 +88,7 @@ def test_writing_leaves_nothing_but_the_file(tmp_path: Path) -> None:
         {"schema": "vai.calibrations/1", "calibrations": [{**ENTRY, "slope": float("nan")}]},
         {"schema": "vai.calibrations/1", "calibrations": [{**ENTRY, "slope": -0.5}]},
         {"schema": "vai.calibrations/1", "calibrations": [{**ENTRY, "queries": None}]},
+        {"schema": "vai.calibrations/1", "calibrations": [{**ENTRY, "queries": float("inf")}]},
         {"schema": "another/1", "calibrations": []},
     ],
 )

@@ -13,17 +13,18 @@ from command_line import written
 from vai.arrays import Matrix, Vector
 from vai.documents import ReadOptions
 from vai.engines.embedded import EmbeddedEngine
-from vai.errors import InvalidQuery, PathNotFound, UnknownModel
-from vai.estimating import Estimate, estimate_ingest, estimate_query, estimate_rerank
+from vai.errors import InvalidQuery, PathNotFound
+from vai.estimating import estimate_ingest, estimate_query, estimate_rerank
 from vai.filter_syntax import as_filter
 from vai.ingest import ingest
 from vai.models.access import Access
 from vai.models.catalog import open_reranker
 from vai.models.fakes import HashingEmbedder
-from vai.models.paying.prices import Tariff, price_of, tariff_of
+from vai.models.paying.prices import Tariff, tariff_of
 from vai.models.paying.spending import Purse
 from vai.models.remote.embedding import token_ends
 from vai.planning import Depths, QueryPlan
+from vai.types import Estimate
 from voyage_stub import VoyageStub
 
 FILES = {
@@ -111,6 +112,26 @@ def _of_ingest(
     )
 
 
+def _of_queries(
+    engine: EmbeddedEngine,
+    queries: Sequence[str],
+    *,
+    plan: QueryPlan = PLAN,
+    embedding: Tariff = LOCAL,
+    embedder: HashingEmbedder | None = None,
+    reranking: Tariff | None = RERANK,
+) -> Estimate:
+    return estimate_query(
+        queries,
+        engine=engine,
+        collection="default",
+        plan=plan,
+        embedding=embedding,
+        embedder=embedder,
+        reranking=reranking,
+    )
+
+
 def _tokens(*texts: str) -> int:
     return sum(math.ceil(len(text.encode()) / 4) for text in texts)
 
@@ -124,27 +145,6 @@ def _state(folder: Path) -> dict[str, str]:
         and path.stat().st_size
         and not path.name.startswith(("writer.", "collection.db-shm"))
     }
-
-
-# ── prices ──
-
-
-def test_a_price_is_known_by_name_and_without_a_key() -> None:
-    assert [price_of(name) for name in ("rerank-2.5", "rerank-3-lite", "voyage-4")] == [0.05, 0.02, 0.06]
-
-
-def test_what_runs_here_costs_nothing() -> None:
-    names = ["all-MiniLM-L6-v2", "vai-reranker-mini", "./model", "cross-encoder/ms-marco-MiniLM-L6-v2"]
-    assert [price_of(name) for name in names] == [0.0] * 4
-
-
-def test_the_price_of_a_server_is_not_known() -> None:
-    assert price_of("tei:http://127.0.0.1:8080") is None
-
-
-def test_a_name_that_no_model_has_is_an_error_and_not_free() -> None:
-    with pytest.raises(UnknownModel, match=r"`rerank-9`"):
-        price_of("rerank-9")
 
 
 # ── texts ──
@@ -219,15 +219,7 @@ def test_a_query_costs_what_the_candidates_of_stage_1_cost(filled: EmbeddedEngin
     found = filled.search(
         "default", embedder.embed_query("replica servers"), limit=3, num_candidates=60
     ).candidates
-    estimate = estimate_query(
-        ["replica servers"],
-        engine=filled,
-        collection="default",
-        plan=PLAN,
-        embedding=LOCAL,
-        embedder=embedder,
-        reranking=RERANK,
-    )
+    estimate = _of_queries(filled, ["replica servers"], embedder=embedder)
     embed, rerank = estimate.calls
     assert (embed.stage, embed.usd, embed.requests) == ("embed", 0.0, 0)
     assert rerank.tokens == _tokens(*("replica servers" + each.chunk.passage_to_rerank for each in found))
@@ -236,14 +228,8 @@ def test_a_query_costs_what_the_candidates_of_stage_1_cost(filled: EmbeddedEngin
 
 
 def test_queries_that_run_here_cost_nothing(filled: EmbeddedEngine) -> None:
-    estimate = estimate_query(
-        ["servers", "members"],
-        engine=filled,
-        collection="default",
-        plan=PLAN,
-        embedding=LOCAL,
-        embedder=HashingEmbedder(),
-        reranking=tariff_of("word-overlap"),
+    estimate = _of_queries(
+        filled, ["servers", "members"], embedder=HashingEmbedder(), reranking=tariff_of("word-overlap")
     )
     assert (estimate.usd, estimate.usd_at_most) == (0.0, 0.0)
     assert estimate.notes == (
@@ -254,15 +240,7 @@ def test_queries_that_run_here_cost_nothing(filled: EmbeddedEngine) -> None:
 
 def test_several_queries_cost_what_each_of_them_costs(filled: EmbeddedEngine) -> None:
     def price(*queries: str) -> Estimate:
-        return estimate_query(
-            queries,
-            engine=filled,
-            collection="default",
-            plan=PLAN,
-            embedding=LOCAL,
-            embedder=HashingEmbedder(),
-            reranking=RERANK,
-        )
+        return _of_queries(filled, queries, embedder=HashingEmbedder())
 
     one, other, both = price("servers"), price("voting members"), price("servers", "voting members")
     assert both.calls[1].tokens == one.calls[1].tokens + other.calls[1].tokens
@@ -274,15 +252,7 @@ def test_a_remote_embedder_is_not_called_and_chunks_stand_for_what_it_would_find
 ) -> None:
     embedder = SentAway()
     _ingest(engine, docs, embedder)
-    estimate = estimate_query(
-        ["servers"],
-        engine=engine,
-        collection="default",
-        plan=PLAN,
-        embedding=tariff_of("voyage-4"),
-        embedder=embedder,
-        reranking=RERANK,
-    )
+    estimate = _of_queries(engine, ["servers"], embedding=tariff_of("voyage-4"), embedder=embedder)
     embed, rerank = estimate.calls
     assert (embed.requests, embed.tokens) == (1, 2)
     passages = [chunk.passage_to_rerank for chunks, _ in engine.scan("default") for chunk in chunks]
@@ -296,15 +266,7 @@ def test_no_more_candidates_are_paid_for_than_the_filter_lets_through(
 ) -> None:
     _ingest(engine, docs, SentAway())
     plan = QueryPlan(PLAN.depths, filter=as_filter(["path=docs/members.md"]))
-    estimate = estimate_query(
-        ["servers"],
-        engine=engine,
-        collection="default",
-        plan=plan,
-        embedding=tariff_of("voyage-4"),
-        embedder=None,
-        reranking=RERANK,
-    )
+    estimate = _of_queries(engine, ["servers"], plan=plan, embedding=tariff_of("voyage-4"))
     (passage,) = (
         chunk.passage_to_rerank
         for chunks, _ in engine.scan("default")
@@ -315,15 +277,7 @@ def test_no_more_candidates_are_paid_for_than_the_filter_lets_through(
 
 
 def test_without_stage_2_only_the_query_is_paid_for(filled: EmbeddedEngine) -> None:
-    estimate = estimate_query(
-        ["servers"],
-        engine=filled,
-        collection="default",
-        plan=PLAN,
-        embedding=tariff_of("voyage-4"),
-        embedder=None,
-        reranking=None,
-    )
+    estimate = _of_queries(filled, ["servers"], embedding=tariff_of("voyage-4"), reranking=None)
     assert [call.stage for call in estimate.calls] == ["embed"]
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from model_stub import status
 from vai import Collection, Reranker, Settings
 from vai.calibrations import MeasuredCalibration, write_calibration
 from vai.errors import EmbedderMismatch, InvalidSettings, RemoteRefused, RemoteUnavailable
 from vai.models.fakes import WordOverlapReranker
 from vai.models.remote.http import Patience
-from voyage_stub import VoyageStub, status
+from voyage_stub import VoyageStub
 
 TEXTS = {
     "sets.txt": "replica sets keep copies",

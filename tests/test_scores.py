@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -247,6 +248,28 @@ def test_a_model_that_reads_otherwise_under_the_same_name_takes_nothing_over(
         reading = CachedReranker(changed, scores).score(QUERY, PASSAGES)
         assert_same(reading, changed.score(QUERY, PASSAGES))
     assert reading.cached == len(PASSAGES)
+
+
+def test_what_was_read_in_vain_counts_among_the_tokens(scores: ScoreStore) -> None:
+    """It was paid for, if the model is."""
+    CachedReranker(Judge(), scores).score(QUERY, PASSAGES[:4])
+    reading = CachedReranker(Judge(kind="relevance"), scores).score(QUERY, PASSAGES)
+    assert reading.tokens == sum(map(len, PASSAGES[4:])) + sum(map(len, PASSAGES))
+
+
+@dataclass
+class Late(Judge):
+    """Says only when it has read something which model it is."""
+
+    def score(self, query: str, passages: Sequence[str], *, deadline: float | None = None) -> Reading:
+        self.revision = "1"
+        return Judge.score(self, query, passages, deadline=deadline)
+
+
+def test_scores_are_kept_for_the_model_that_read_them(scores: ScoreStore) -> None:
+    CachedReranker(Late(revision="not known"), scores).score(QUERY, PASSAGES)
+    assert [model.revision for model in scores.describe().models] == ["1"]
+    assert CachedReranker(Judge(), scores).score(QUERY, PASSAGES).cached == len(PASSAGES)
 
 
 def test_a_model_that_reads_otherwise_takes_nothing_over_from_a_file_that_cannot_be_written(

@@ -10,46 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from model_stub import (
-    Behaviour,
-    ModelStub,
-    Payload,
-    Reply,
-    Request,
-    as_json,
-    cut_off,
-    dripping,
-    edited,
-    faithful,
-    first,
-    hung_up,
-    overlap,
-    raw,
-    silent,
-    stalling,
-    status,
-    word_counts,
-    words,
-)
-
-__all__ = [
-    "EMBEDDERS",
-    "MODELS",
-    "Behaviour",
-    "Payload",
-    "VoyageStub",
-    "cut_off",
-    "dripping",
-    "edited",
-    "faithful",
-    "first",
-    "hung_up",
-    "overlap",
-    "raw",
-    "silent",
-    "stalling",
-    "status",
-]
+from model_stub import ModelStub, Payload, Reply, Request, as_json, overlap, word_counts, words
 
 MODELS = {
     "rerank-2": (4_000, 16_000),

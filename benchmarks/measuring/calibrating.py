@@ -34,13 +34,7 @@ def judged_pairs(candidates: Mapping[str, Sequence[Seen]], judged: Judged) -> Ju
             (logit, grades.get(document, 0) > 0, number, document in grades)
             for document, logit in best.items()
         ]
-    logits, relevant, query_numbers, known = zip(*rows, strict=True)
-    return JudgedPairs(
-        np.array(logits, dtype=np.float32),
-        np.array(relevant, dtype=bool),
-        np.array(query_numbers, dtype=np.intp),
-        np.array(known, dtype=bool),
-    )
+    return JudgedPairs.of(rows)
 
 
 # ── two ways to fit one curve to many collections ──

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+
+from vai.models.catalog import DEFAULT_RERANKER
 
 
 def collections_parser(description: str | None, *, queries: int) -> argparse.ArgumentParser:
@@ -36,6 +39,35 @@ def add_ignore_own(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_rerank_model(parser: argparse.ArgumentParser) -> None:
+    """The flag that names the model of stage 2."""
+    parser.add_argument(
+        "--rerank-model",
+        default=DEFAULT_RERANKER,
+        metavar="NAME",
+        help=f"model of stage 2 [{DEFAULT_RERANKER}]",
+    )
+
+
+def add_only(parser: argparse.ArgumentParser, parts: Sequence[str]) -> None:
+    """The flag that names the parts that are measured."""
+
+    def chosen(text: str) -> tuple[str, ...]:
+        named = names(text)
+        for part in named:
+            if part not in parts:
+                raise argparse.ArgumentTypeError(f"there is no part called {part!r}: {', '.join(parts)}")
+        return named
+
+    parser.add_argument(
+        "--only",
+        type=chosen,
+        default=tuple(parts),
+        metavar="PART,…",
+        help=f"some of: {', '.join(parts)} [all]",
+    )
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """The flag that says where the result is written."""
     parser.add_argument(
@@ -49,6 +81,11 @@ def at_least_1(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"numbers must be at least 1: {text}")
     return number
+
+
+def counts(text: str) -> tuple[int, ...]:
+    """A flag's value as whole numbers from 1, in order."""
+    return tuple(sorted({at_least_1(number) for number in text.split(",")}))
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -49,10 +49,22 @@ def look_up(collection: Collection, texts: Sequence[str], passages: Mapping[str,
 # ── cold ──
 
 
+COLD_WAYS: dict[str, tuple[str, bool]] = {
+    "--no-rerank": ("`vai query --no-rerank`", False),
+    "--no-cache": ("`vai query`, each pair read anew", True),
+    "": ("`vai query`, asked again", False),
+}
+"""By flag: what a cold query is called, and whether stage 2 reads in it."""
+
+
 def cold_query(
-    store: Path, questions: Sequence[Question], scratch: Path, repeats: int, *, rerank: bool
+    store: Path, questions: Sequence[Question], scratch: Path, repeats: int, *, flag: str
 ) -> Comparison:
-    """A new process of `vai query` against the bare start of its runtime and models, asked the same."""
+    """A new process of `vai query` against the bare start of its runtime and models, which does the same reading.
+
+    Without a flag every score is kept already, since `look_up` has asked the same.
+    """
+    name, reads = COLD_WAYS[flag]
     jobs = [
         write_job(
             scratch / f"bare-{number}.json",
@@ -60,14 +72,13 @@ def cold_query(
                 **bare_models(),
                 "threads": core_count(),
                 "query": question.text,
-                "passages": list(question.passages) if rerank else [],
+                "passages": list(question.passages) if reads else [],
             },
         )
         for number, question in enumerate(questions)
     ]
-    if rerank:
+    if reads:
         _check_same_work(jobs[0], questions[0])
-    flags = [] if rerank else ["--no-rerank"]
 
     def ours(number: int) -> float:
         text = questions[number % len(questions)].text
@@ -79,7 +90,7 @@ def cold_query(
             store,
             "--limit",
             str(CANDIDATES),
-            *flags,
+            *([flag] if flag else []),
         ]
         return timed(command)[0] * 1000
 
@@ -88,12 +99,12 @@ def cold_query(
 
     measured, reference = alternate(repeats, ours, bare, warm_up=True)
     return Comparison(
-        name=f"cold `vai query`{'' if rerank else ' --no-rerank'}, start to exit",
+        name=f"cold {name}, start to exit",
         unit="ms",
         ours=measured,
         reference_name="bare start of the runtime and models",
         reference=reference,
-        goal=COLD_GOALS[rerank],
+        goal=COLD_GOALS[reads],
     )
 
 
@@ -122,7 +133,7 @@ def warm_query(collection: Collection, texts: Sequence[str], *, rerank: bool) ->
     """
     label = "reranked" if rerank else "--no-rerank"
     times: dict[str, list[float]] = {}
-    responses = collection.query_many(texts, limit=CANDIDATES, rerank=rerank)
+    responses = collection.query_many(texts, limit=CANDIDATES, rerank=rerank, cache=False)
     for number in range(len(texts)):
         began = time.perf_counter()
         response = next(responses)

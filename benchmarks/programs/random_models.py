@@ -30,7 +30,7 @@ from sentence_transformers.base.modules import Dense, Transformer
 from sentence_transformers.sentence_transformer.modules import LayerNorm, Normalize, Pooling
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
-from vai.models.local.folders import MOST_QUERY_TOKENS
+from vai.models.local.configs import MOST_QUERY_TOKENS
 from vai.models.local.templates import token_windows
 
 LIBRARIES = ("torch", "transformers", "sentence-transformers", "onnx")
@@ -353,7 +353,7 @@ FAMILIES = (
     Family(
         "distilbert",
         "reranker",
-        plain(lambda: distilbert(1), lambda texts: wordpiece(texts, "DistilBertTokenizer")),
+        plain(lambda: distilbert(1), distilbert_tokenizer),
     ),
     Family("roberta-of-two", "reranker", plain(lambda: roberta(2), roberta_tokenizer)),
     Family("xlm-roberta", "reranker", plain(lambda: roberta(1, multilingual=True), xlm_roberta_tokenizer)),

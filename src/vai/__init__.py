@@ -20,11 +20,13 @@ from vai.reranking import rerank
 from vai.settings import Settings
 from vai.types import (
     Calibration,
+    CallEstimate,
     Candidate,
     Chunk,
     CollectionInfo,
     DeleteReport,
     Document,
+    Estimate,
     ExportReport,
     Freshness,
     Hit,
@@ -42,6 +44,7 @@ from vai.types import (
 
 __all__ = [
     "Calibration",
+    "CallEstimate",
     "Candidate",
     "Chunk",
     "Collection",
@@ -50,6 +53,7 @@ __all__ = [
     "Document",
     "Embedder",
     "Engine",
+    "Estimate",
     "ExportReport",
     "Freshness",
     "Hit",

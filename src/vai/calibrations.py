@@ -5,25 +5,22 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import math
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from vai.disk import NO_RIGHT, NO_ROOM, reason_of, write_whole
 from vai.errors import StoreCorrupt, StoreFailure, StoreFull, StoreReadOnly, StoreTooNew
-from vai.protocols import Reranker
-from vai.types import Calibration, Json, Reading, as_json
+from vai.types import Calibration, Json, as_json
+from vai.wrapping import RerankerWrapper
 
 CALIBRATIONS_FILE = "calibrations.json"
 SCHEMA = "vai.calibrations/1"
 LARGEST_FILE = 4_000_000
 """Bytes; some ten thousand entries."""
-
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,38 +56,10 @@ class MeasuredCalibration:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibrated:
+class Calibrated(RerankerWrapper):
     """A reranker with another calibration than its own; everything else is the reranker's."""
 
-    reranker: Reranker
     calibration: Calibration
-
-    @property
-    def name(self) -> str:
-        return self.reranker.name
-
-    @property
-    def revision(self) -> str:
-        return self.reranker.revision
-
-    @property
-    def blend(self) -> float:
-        return self.reranker.blend
-
-    @property
-    def similarity_scale(self) -> float:
-        return self.reranker.similarity_scale
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        return self.reranker.languages
-
-    @property
-    def usd_per_million_tokens(self) -> float:
-        return self.reranker.usd_per_million_tokens
-
-    def score(self, query: str, passages: Sequence[str], *, deadline: float | None = None) -> Reading:
-        return self.reranker.score(query, passages, deadline=deadline)
 
 
 def read_calibrations(store: Path) -> Mapping[tuple[str, str], Calibration]:
@@ -116,10 +85,10 @@ def list_calibrations(store: Path) -> list[MeasuredCalibration]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise StoreFailure(f"`{path}` cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise StoreFailure(f"`{path}` cannot be read: {reason_of(error)}") from error
     try:
         return _parsed(data, path)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         said = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
         raise StoreCorrupt(
             f"`{path}` does not hold calibrations: {said[:200].rstrip('.')}",
@@ -142,15 +111,9 @@ def write_calibration(store: Path, measured: MeasuredCalibration) -> Path:
     entries: list[Json] = [as_json(known) for known in kept]
     text = json.dumps({"schema": SCHEMA, "calibrations": entries}, ensure_ascii=False, indent=2)
     path = store / CALIBRATIONS_FILE
-    unfinished = store / f"{CALIBRATIONS_FILE}.{os.getpid()}.new"
     try:
-        with unfinished.open("w", encoding="utf-8") as file:
-            file.write(f"{text}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        write_whole(path, f"{text}\n")
     except OSError as error:
-        _forget(unfinished)
         raise _not_written(path, error) from error
     return path
 
@@ -183,17 +146,11 @@ def _entry(entry: Mapping[str, Any]) -> MeasuredCalibration:
     return measured
 
 
-def _forget(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:  # where it could not be written, it may not be there to be removed
-        return
-
-
 def _not_written(path: Path, error: OSError) -> StoreFailure:
-    reason = (error.strerror or str(error)).lower()
-    if error.errno in _NO_ROOM:
+    if error.errno in NO_ROOM:
         return StoreFull(f"there is no room for `{path}`", hint="make room, and run `vai calibrate` again")
-    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        return StoreReadOnly(f"`{path}` may not be written: {reason}", hint="run it as a user who may")
-    return StoreFailure(f"`{path}` cannot be written: {reason}")
+    if error.errno in NO_RIGHT:
+        return StoreReadOnly(
+            f"`{path}` may not be written: {reason_of(error)}", hint="run it as a user who may"
+        )
+    return StoreFailure(f"`{path}` cannot be written: {reason_of(error)}")

@@ -29,6 +29,7 @@ from vai.types import (
     CollectionInfo,
     DamagedCollection,
     DeleteReport,
+    Estimate,
     ExportReport,
     Freshness,
     IndexCheck,
@@ -45,7 +46,6 @@ from vai.types import (
 
 if TYPE_CHECKING:
     from vai.documents import ReadOptions
-    from vai.estimating import Estimate
     from vai.filters import Filter
 
 SMALLEST_CHUNK = 16

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from vai.documents import ReadOptions, find_sources, source_name
 from vai.errors import CollectionNotFound
@@ -20,48 +19,20 @@ from vai.ingest.plan import Plan
 from vai.ingest.steps import Add, Put, Tally, batches
 from vai.models.paying.prices import Tariff, Work, embedding_work, reranking_work
 from vai.models.remote.embedding import token_ends
-from vai.models.remote.windows import utf8_length
+from vai.models.remote.lengths import utf8_length
 from vai.planning import QueryPlan
 from vai.protocols import Embedder, Engine, Writer
 from vai.reranking import checked_query
-from vai.types import Json, Provenance, as_json
+from vai.types import CallEstimate, Estimate, EstimatedStage, Provenance
 
 if TYPE_CHECKING:
     from vai.arrays import Matrix, Vector
-
-Stage = Literal["embed", "rerank"]
 
 Unread = Callable[[str, Sequence[str]], Sequence[str]]
 """Those of the passages of which no score for the query is kept: `(query, passages) -> passages`."""
 
 SAMPLE = 32
 """Chunks that stand for all where the candidates cannot be known."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallEstimate:
-    """What one model would do; prices are None where they are not known, and 0 where it runs here."""
-
-    model: str
-    stage: Stage
-    requests: int
-    tokens: int
-    usd: float | None
-    usd_at_most: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What something would cost in US dollars: typically, and at most; None if a price in it is not known."""
-
-    calls: tuple[CallEstimate, ...]
-    usd: float | None
-    usd_at_most: float | None
-    notes: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Json]:
-        """The estimate as JSON of the schema `vai.estimate/1`."""
-        return {"schema": "vai.estimate/1", **as_json(self)}
 
 
 def estimate_query(
@@ -90,7 +61,7 @@ def estimate_query(
     """
     queries = [checked_query(text) for text in texts]
     embed = sum((embedding_work(embedding, [query]) for query in queries), Work())
-    parts: list[tuple[Tariff, Stage, Work]] = [(embedding, "embed", embed)]
+    parts: list[tuple[Tariff, EstimatedStage, Work]] = [(embedding, "embed", embed)]
     notes: list[str] = []
     if reranking is not None and embedder is not None and embedding.runs_here:
         found = [_found(query, engine, collection, plan, embedder) for query in queries]
@@ -241,7 +212,7 @@ class _Unopened:
 # ── prices ──
 
 
-def _estimate(parts: Sequence[tuple[Tariff, Stage, Work]], notes: Sequence[str]) -> Estimate:
+def _estimate(parts: Sequence[tuple[Tariff, EstimatedStage, Work]], notes: Sequence[str]) -> Estimate:
     calls = tuple(
         CallEstimate(
             model=tariff.model,

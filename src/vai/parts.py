@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from vai.models.paying.prices import Tariff
     from vai.scores import ScoreStore
 
-REVISION_AS_SERVED = "as served"
-"""Of models behind an address, of which nobody says when they change."""
-
 
 class Parts:
     """An embedder and rerankers, named or given.
@@ -176,9 +173,10 @@ class Parts:
         scores = self._kept_scores(plan)
         if scores is None or tariff.runs_here:
             return None
+        from vai.models.remote.http import AS_SERVED
         from vai.scores import ModelId
 
-        model = ModelId(tariff.model, REVISION_AS_SERVED)
+        model = ModelId(tariff.model, AS_SERVED)
 
         def unread(query: str, passages: Sequence[str]) -> Sequence[str]:
             values = scores.lookup(query, passages, model).values.tolist()

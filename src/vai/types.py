@@ -647,6 +647,37 @@ class RerankResponse:
         return {"schema": "vai.rerank/1", **as_json(self)}
 
 
+# ── prices ──
+
+EstimatedStage = Literal["embed", "rerank"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallEstimate:
+    """What one model would do; prices are None where they are not known, and 0 where it runs here."""
+
+    model: str
+    stage: EstimatedStage
+    requests: int
+    tokens: int
+    usd: float | None
+    usd_at_most: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What something would cost in US dollars: typically, and at most; None if a price in it is not known."""
+
+    calls: tuple[CallEstimate, ...]
+    usd: float | None
+    usd_at_most: float | None
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Json]:
+        """The estimate as JSON of the schema `vai.estimate/1`."""
+        return {"schema": "vai.estimate/1", **as_json(self)}
+
+
 def as_json(value: object) -> dict[str, Json]:
     """A frozen value as a JSON object: fields in order, tuples as lists, absent things null."""
     if not is_dataclass(value):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vai.cli.estimates import estimate_text
-from vai.estimating import CallEstimate, Estimate
+from vai.types import CallEstimate, Estimate
 
 EMBED = CallEstimate("all-MiniLM-L6-v2", "embed", 0, 5, 0.0, 0.0)
 RERANK = CallEstimate("rerank-2.5", "rerank", 1, 5_120, 0.000256, 0.001024)

@@ -10,7 +10,8 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from command_line import complaint, installed, vai, written
-from voyage_stub import Payload, VoyageStub, edited, status
+from model_stub import Payload, edited, status
+from voyage_stub import VoyageStub
 
 OVERLAP = ("--rerank-model", "word-overlap")
 QUESTION = "How do I configure replica sets?"

@@ -9,7 +9,8 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from command_line import Outcome, vai, written
-from voyage_stub import VoyageStub, status
+from model_stub import status
+from voyage_stub import VoyageStub
 
 TEXTS = ["Bananas are yellow.", "A replica set holds copies.", "Configure the replica set with a file."]
 QUERY = "configure a replica set"

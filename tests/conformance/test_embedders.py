@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import tiny_models
 from model_stub import ModelStub
 from server_stubs import OpenAI
+from torch_samples import save_embedder, stand_in
 from vai.arrays import Vector
 from vai.models.access import Access
 from vai.models.catalog import DEFAULT_EMBEDDER, open_embedder
@@ -79,11 +80,20 @@ def openai(_: Path) -> Iterator[Embedder]:
         yield open_embedder(f"openai:{stub.address}/v1?query_prompt=query:+#m", access=Access())
 
 
+@contextmanager
+def with_pytorch(folder: Path) -> Iterator[Embedder]:
+    """One without an ONNX network, which a stand-in for PyTorch runs."""
+    with stand_in():
+        save_embedder(folder, max_position_embeddings=512)
+        yield open_embedder(str(folder), threads=2)
+
+
 CASES: dict[str, Callable[[Path], AbstractContextManager[Embedder]]] = {
     DEFAULT_EMBEDDER: bundled,
     "hashing": hashing,
     "mean over tokens": in_folder(tiny_models.mean_embedder),
     "first token": in_folder(tiny_models.cls_embedder),
+    "PyTorch": with_pytorch,
     "voyage-4-large": voyage,
     "OpenAI's format": openai,
 }

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import tiny_models
 from model_stub import ModelStub
 from server_stubs import Cohere, Tei
+from torch_samples import save_reranker, stand_in
 from vai.calibration import relevance_of
 from vai.models.access import Access
 from vai.models.catalog import DEFAULT_RERANKER, open_reranker
@@ -121,13 +122,22 @@ def in_folder(
     return opened
 
 
+@contextmanager
+def with_pytorch(folder: Path) -> Iterator[Case]:
+    """One without an ONNX network, which a stand-in for PyTorch runs."""
+    with stand_in():
+        save_reranker(folder, max_position_embeddings=512)
+        yield Case(open_reranker(str(folder), threads=2), windowed=1_000, limits_query=True)
+
+
 UNTRAINED = {
     "BERT": in_folder(tiny_models.bert_reranker),
     "RoBERTa": in_folder(tiny_models.roberta_reranker),
     "XLM-RoBERTa": in_folder(tiny_models.xlm_roberta_reranker),
     "ModernBERT": in_folder(tiny_models.modernbert_reranker),
+    "PyTorch": with_pytorch,
 }
-"""Networks with random weights: what they find relevant is random too."""
+"""Networks with random weights, and one that knows few words: what they find relevant means nothing."""
 
 SENSIBLE: dict[str, Callable[[Path], AbstractContextManager[Case]]] = {
     DEFAULT_RERANKER: bundled,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from vai.cli.output import print_json, printable, table
-from vai.estimating import CallEstimate, Estimate
 from vai.models.paying.spending import dollars
+from vai.types import CallEstimate, Estimate
 
 
 def print_estimate(estimate: Estimate, *, as_json: bool) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from vai.calibration import Doubles, logits_from
 from vai.collection import Collection
 from vai.errors import InvalidSettings
 from vai.evaluation.matching import Matched, Unit
-from vai.types import Hit, QueryResponse, RerankStage
+from vai.types import Hit, QueryResponse
 
 ALL_THE_TIME = 3_600_000
 """Milliseconds for one query: whatever budget the settings have, every candidate is to be read."""
@@ -33,6 +34,17 @@ class JudgedPairs:
     relevant: NDArray[np.bool_]
     query: NDArray[np.intp]
     judged: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[float, bool, int, bool]]) -> Self:
+        """Pairs of logit, relevant, query and judged, at least one."""
+        logits, relevant, query, judged = zip(*rows, strict=True)
+        return cls(
+            logits=np.array(logits, dtype=np.float32),
+            relevant=np.array(relevant, dtype=bool),
+            query=np.array(query, dtype=np.intp),
+            judged=np.array(judged, dtype=bool),
+        )
 
     def __len__(self) -> int:
         return len(self.logits)
@@ -116,7 +128,10 @@ def gather(
             progress(number + 1)
     if stage is None or not rows:
         raise InvalidSettings(f"stage 1 found nothing for the questions of `{test_set.name}`")
-    return Gathered(_pairs(rows, stage), stage.model, stage.revision or "", depth)
+    pairs = JudgedPairs.of(rows)
+    if stage.gives == "relevance":
+        pairs = replace(pairs, logits=logits_from(pairs.logits))
+    return Gathered(pairs, stage.model, stage.revision or "", depth)
 
 
 def _scores(response: QueryResponse, unit: Unit) -> Mapping[str, float]:
@@ -128,13 +143,3 @@ def _scores(response: QueryResponse, unit: Unit) -> Mapping[str, float]:
         if hit.score is not None and hit.score > best.get(judged, float("-inf")):
             best[judged] = hit.score
     return best
-
-
-def _pairs(rows: list[tuple[float, bool, int, bool]], stage: RerankStage) -> JudgedPairs:
-    scores, relevant, query, judged = zip(*rows, strict=True)
-    return JudgedPairs(
-        logits=logits_from(scores) if stage.gives == "relevance" else np.array(scores, dtype=np.float32),
-        relevant=np.array(relevant, dtype=bool),
-        query=np.array(query, dtype=np.intp),
-        judged=np.array(judged, dtype=bool),
-    )

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
+from vai.disk import reason_of
 from vai.documents.decoding import as_text
 from vai.documents.jsonl import read_lines, read_list
 from vai.documents.records import Broken, Record
@@ -70,11 +71,6 @@ def read_test_set(path: Path, *, split: str = "test") -> TestSet:
         with _opened_zip(path) as archive:
             return _beir(path.stem, archive, split)
     return _from_records(path.stem, path.name, _contents(path))
-
-
-def relevant_count(test_set: TestSet) -> int:
-    """How many of the questions have something relevant."""
-    return sum(any(grade > 0 for grade in grades.values()) for grades in test_set.grades.values())
 
 
 # ── questions and what is relevant, in one file ──
@@ -263,7 +259,7 @@ def _contents(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise _nothing_at(path) from error
     except OSError as error:
-        raise InvalidSettings(f"`{path}` cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise InvalidSettings(f"`{path}` cannot be read: {reason_of(error)}") from error
 
 
 def _bounded(read: Callable[[int], bytes], what: str) -> bytes:

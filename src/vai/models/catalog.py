@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from vai.errors import InvalidSettings, UnknownModel
@@ -23,24 +23,32 @@ Part = TypeVar("Part")
 
 DEFAULT_EMBEDDER = "all-MiniLM-L6-v2"
 DEFAULT_RERANKER = "vai-reranker-mini"
+VOYAGE_KEY = "VOYAGE_API_KEY"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What can be named and what it takes: `where` is "bundled", "Voyage" or "for tests".
+    """What can be named and what it takes.
 
-    `usd_per_million_tokens` is 0 for models that run here; token limits include special tokens.
+    Args:
+        kind: "embedder" or "reranker".
+        where: "bundled", "Voyage", "hub" (what was fetched from it) or "for tests".
+        languages: ISO 639-1; empty for any.
+        dimension: of an embedder's vectors; None for rerankers, and where only the network knows.
+        max_tokens: what it reads at once, special tokens included.
+        usd_per_million_tokens: 0 for models that run here.
+        needs: the environment variable that it takes a key from.
     """
 
     name: str
     kind: str
     where: str
-    languages: tuple[str, ...]
-    dimension: int | None
-    max_tokens: int
-    usd_per_million_tokens: float
-    needs: str | None
-    licence: str | None
+    languages: tuple[str, ...] = ()
+    dimension: int | None = None
+    max_tokens: int = field(kw_only=True)
+    usd_per_million_tokens: float = 0.0
+    needs: str | None = None
+    licence: str | None = None
 
 
 def core_count() -> int:
@@ -202,40 +210,47 @@ def _voyage_embedders() -> Mapping[str, VoyageEmbedding]:
 
 def known_models() -> list[ModelInfo]:
     """Everything that can be named, bundled models first."""
+    fakes = [
+        ModelInfo("hashing", "embedder", "for tests", dimension=64, max_tokens=256, licence="Apache-2.0"),
+        ModelInfo("word-overlap", "reranker", "for tests", max_tokens=256, licence="Apache-2.0"),
+    ]
+    return [*map(_bundled_info, bundled_manifests()), *_voyage_infos(), *fakes]
+
+
+def _bundled_info(manifest: Manifest) -> ModelInfo:
+    return ModelInfo(
+        manifest.name,
+        manifest.kind,
+        "bundled",
+        languages=manifest.languages,
+        dimension=manifest.dimension or None,
+        max_tokens=manifest.max_tokens,
+        licence=manifest.licence,
+    )
+
+
+def _voyage_infos() -> Iterator[ModelInfo]:
     from vai.models.remote.voyage import CONTEXT_TOKENS, DEFAULT_DIMENSION
 
-    local = [
-        ModelInfo(
-            name=manifest.name,
-            kind=manifest.kind,
-            where="bundled",
-            languages=manifest.languages,
-            dimension=manifest.dimension or None,
-            max_tokens=manifest.max_tokens,
-            usd_per_million_tokens=0.0,
-            needs=None,
-            licence=manifest.licence,
+    for name, embedder in _voyage_embedders().items():
+        yield ModelInfo(
+            name,
+            "embedder",
+            "Voyage",
+            dimension=DEFAULT_DIMENSION,
+            max_tokens=CONTEXT_TOKENS,
+            usd_per_million_tokens=embedder.price,
+            needs=VOYAGE_KEY,
         )
-        for manifest in bundled_manifests()
-    ]
-    key = "VOYAGE_API_KEY"
-    remote = [
-        *(
-            ModelInfo(
-                name, "embedder", "Voyage", (), DEFAULT_DIMENSION, CONTEXT_TOKENS, model.price, key, None
-            )
-            for name, model in _voyage_embedders().items()
-        ),
-        *(
-            ModelInfo(name, "reranker", "Voyage", (), None, pair.pair_tokens, pair.price, key, None)
-            for name, pair in _voyage_rerankers().items()
-        ),
-    ]
-    fakes = [
-        ModelInfo("hashing", "embedder", "for tests", (), 64, 256, 0.0, None, "Apache-2.0"),
-        ModelInfo("word-overlap", "reranker", "for tests", (), None, 256, 0.0, None, "Apache-2.0"),
-    ]
-    return [*local, *remote, *fakes]
+    for name, reranker in _voyage_rerankers().items():
+        yield ModelInfo(
+            name,
+            "reranker",
+            "Voyage",
+            max_tokens=reranker.pair_tokens,
+            usd_per_million_tokens=reranker.price,
+            needs=VOYAGE_KEY,
+        )
 
 
 def _embedders() -> dict[str, Callable[[int], Embedder]]:

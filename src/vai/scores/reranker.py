@@ -12,50 +12,25 @@ from vai.errors import RemoteUnavailable
 from vai.scores.rows import ModelId
 from vai.scores.store import WRITE_PATIENCE, KnownScores, ScoreStore, kind_of
 from vai.types import Reading
+from vai.wrapping import RerankerWrapper
 
 if TYPE_CHECKING:
-    from vai.protocols import Reranker
     from vai.types import Calibration, Span
 
 
 @dataclass(frozen=True, slots=True)
-class CachedReranker:
+class CachedReranker(RerankerWrapper):
     """A `Reranker` that gives the one inside it only what it has not read before.
 
     Values are the same as without the cache, to the last bit. A passage that occurs several times is read once.
     Where all is known the reranker is not called at all. For any number of threads, if the reranker is.
     """
 
-    reranker: Reranker
     store: ScoreStore
-
-    @property
-    def name(self) -> str:
-        return self.reranker.name
-
-    @property
-    def revision(self) -> str:
-        return self.reranker.revision
-
-    @property
-    def blend(self) -> float:
-        return self.reranker.blend
-
-    @property
-    def similarity_scale(self) -> float:
-        return self.reranker.similarity_scale
 
     @property
     def calibration(self) -> Calibration | None:
         return self.reranker.calibration
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        return self.reranker.languages
-
-    @property
-    def usd_per_million_tokens(self) -> float:
-        return self.reranker.usd_per_million_tokens
 
     def score(self, query: str, passages: Sequence[str], *, deadline: float | None = None) -> Reading:
         """See `Reranker.score`; `tokens` counts what was read now, `cached` what was known.
@@ -64,8 +39,7 @@ class CachedReranker:
             RemoteRefused: a remote model said no.
             RemoteUnavailable: a remote model failed before it had read anything, and nothing was known.
         """
-        model = ModelId(self.reranker.name, self.reranker.revision)
-        known = self.store.lookup(query, passages, model)
+        known = self.store.lookup(query, passages, self._model())
         places = _places_of_unknown(passages, known)
         if passages and not places:
             return _what_is_known(known)
@@ -75,13 +49,17 @@ class CachedReranker:
             if known.kind is None:
                 raise
             return replace(_what_is_known(known), stopped="failed", reason=failure.message)
+        model = self._model()  # a server that said nothing of itself before may have by now
         self.store.keep(query, list(places), model, fresh, patience=_patience(deadline))
         if known.kind is None or _agree(known, fresh):
             return _joined(known, passages, places, fresh)
         # Under the same name and revision it reads otherwise than it did: what was known is of another model.
         whole = self.reranker.score(query, passages, deadline=deadline)
         self.store.keep(query, passages, model, whole, patience=_patience(deadline))
-        return whole
+        return replace(whole, tokens=fresh.tokens + whole.tokens)
+
+    def _model(self) -> ModelId:
+        return ModelId(self.reranker.name, self.reranker.revision)
 
 
 def _places_of_unknown(passages: Sequence[str], known: KnownScores) -> dict[str, int]:

@@ -18,8 +18,9 @@ from typing import Any
 import huggingface_hub
 import pytest
 
-from hub_stub import HubStub, cut_off, edited, hung_up, raw, silent, stalling, status
+from hub_stub import HubStub, status
 from machine import Unprivileged, largest_file
+from model_stub import cut_off, edited, hung_up, raw, silent, stalling
 from tiny_models import bert_reranker
 from vai.errors import (
     InvalidSettings,
@@ -354,9 +355,11 @@ def test_an_answer_without_a_commit_is_a_failure(hub: HubStub, commit: str | Non
 
 
 def test_files_outside_of_the_folder_are_never_written(hub: HubStub, tmp_path: Path) -> None:
-    hub.put("owner/evil", {**FILES, "onnx/model.onnx_data/../../../../../../../evil": b"x"})
-    refused("owner/evil")
-    assert not list(tmp_path.rglob("evil"))
+    """Such a name is none that a network's weights could have, and is not asked for."""
+    hub.put("owner/evil", {**FILES, "onnx/model.onnx_data/../../../../../../../stolen": b"x"})
+    fetched("owner/evil", "reranker", say=lambda _: None)
+    assert not list(tmp_path.rglob("stolen"))
+    assert not [request for request in hub.requests if "stolen" in request.path]
 
 
 def test_a_hub_that_says_nothing_is_given_up(hub: HubStub) -> None:

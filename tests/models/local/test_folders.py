@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
+from safetensors.numpy import save_file
 
 import tiny_models
 from tiny_models import Array, TinyModel, write_json
@@ -25,6 +26,7 @@ from vai.models.local.folders import (
     Located,
     chosen_network,
     has_network,
+    named_weights,
     open_folder_embedder,
     open_folder_reranker,
     processor,
@@ -127,6 +129,23 @@ def test_of_a_repository_only_what_is_read_is_wanted() -> None:
         "2_Dense/model.safetensors", "onnx/model.onnx", "onnx/model.onnx_data",
     ]  # fmt: skip
     assert wanted_files(["config.json", "model.safetensors"]) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "onnx/model.onnx_data/../../../other/model.onnx",
+        "onnx/model.onnx_data/model.onnx",
+        "../config.json",
+        "1_Pooling/../config.json",
+        "/config.json",
+    ],
+)
+def test_a_name_that_leads_elsewhere_is_not_wanted(name: str) -> None:
+    """Names come from a server."""
+    assert wanted_files(["config.json", "tokenizer.json", "onnx/model.onnx", name]) == [
+        "config.json", "tokenizer.json", "onnx/model.onnx",
+    ]  # fmt: skip
 
 
 def test_a_folder_says_whether_there_is_a_network(folder: Path) -> None:
@@ -378,6 +397,42 @@ def test_a_revision_changes_with_any_file_that_is_read_and_with_no_other(folder:
     assert len(set(revisions)) == 3
 
 
+def test_a_revision_changes_with_weights_whatever_their_file_is_called(folder: Path) -> None:
+    tiny_models.bert_reranker(folder)
+    network = onnx.load(folder / "onnx" / "model.onnx")
+    onnx.save_model(
+        network,
+        folder / "onnx" / "model.onnx",
+        save_as_external_data=True,
+        location="parameters",
+        size_threshold=1_024,
+    )
+    before = opened_reranker(folder)
+    weights = folder / "onnx" / "parameters"
+    weights.write_bytes(bytes(weights.stat().st_size))
+    after = opened_reranker(folder)
+    assert before.score(QUERY, PASSAGES).values.tolist() != after.score(QUERY, PASSAGES).values.tolist()
+    assert before.revision != after.revision
+
+
+@pytest.mark.parametrize("place", ["head", "deep/down/2_Dense"])
+def test_a_revision_changes_with_a_module_wherever_it_is(folder: Path, place: str) -> None:
+    tiny_models.modernbert_reranker(folder)
+    (folder / place).parent.mkdir(parents=True, exist_ok=True)
+    (folder / "2_Dense").rename(folder / place)
+    modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+    write_json(folder / "modules.json", [*modules[:2], {**modules[2], "path": place}, *modules[3:]])
+    before = opened_reranker(folder).revision
+    save_file({"linear.weight": np.zeros((64, 64), np.float32)}, folder / place / "model.safetensors")
+    assert opened_reranker(folder).revision != before
+
+
+def test_a_network_that_breaks_off_behind_the_name_of_a_file_names_none(folder: Path) -> None:
+    network = folder / "model.onnx"
+    network.write_bytes(b"\x0a\x08location\x12\x05a.bin..\x0a\x08location\x12")
+    assert named_weights(network) == {"a.bin", ""}
+
+
 def test_a_revision_of_the_hub_is_kept_with_the_network_that_was_chosen(folder: Path) -> None:
     tiny_models.mean_embedder(folder)
     embedder = open_folder_embedder(Located(folder, "me/model", "0123abc"), threads=1)
@@ -539,6 +594,50 @@ def test_a_file_larger_than_any_configuration_is_not_read(folder: Path) -> None:
     (folder / "config.json").write_text(" " * (1 << 20) + "{}")
     with pytest.raises(UnsupportedModel, match="larger than"):
         opened_reranker(folder)
+
+
+def test_a_network_that_reads_less_than_its_files_say_is_named_when_it_fails(folder: Path) -> None:
+    tiny_models.bert_reranker(folder)
+    network = onnx.load(folder / "onnx" / "model.onnx")
+    positions = next(each for each in network.graph.initializer if each.name == "positions")
+    positions.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(positions)[:64], "positions"))
+    onnx.save(network, folder / "onnx" / "model.onnx")
+    reranker = opened_reranker(folder)
+    assert np.isfinite(reranker.score("exit", ["bread"]).values).all()
+    with pytest.raises(UnsupportedModel, match="the model `model` cannot be used") as caught:
+        reranker.score("exit", ["bread " * 100])
+    assert len(caught.value.message) < 400
+
+
+def test_an_embedder_without_special_tokens_makes_a_vector_of_nothing_too(folder: Path) -> None:
+    tiny_models.mean_embedder(folder)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    write_json(folder / "tokenizer.json", {**tokenizer, "post_processor": None})
+    write_json(folder / "config_sentence_transformers.json", {})
+    load_tokenizer.cache_clear()
+    embedder = opened_embedder(folder)
+    vectors = embedder.embed_documents(["", "bread"])
+    assert vectors[0].tolist() == [1.0] + [0.0] * 63
+    assert np.linalg.norm(vectors[1]) == pytest.approx(1.0)
+    assert embedder.embed_query("").tolist() == vectors[0].tolist()
+
+
+def test_a_vector_of_two_dimensions_is_refused(folder: Path) -> None:
+    tiny_models.mean_embedder(folder)
+    network = onnx.load(folder / "onnx" / "model.onnx")
+    network.graph.output[0].name = network.graph.node[-1].output[0] = "sentence_embedding"
+    onnx.save(network, folder / "onnx" / "model.onnx")
+    (folder / "modules.json").unlink()
+    with pytest.raises(UnsupportedModel, match="makes no vector of a text"):
+        opened_embedder(folder)
+
+
+def test_what_a_file_makes_an_error_say_cannot_write_to_a_terminal(folder: Path) -> None:
+    tiny_models.bert_reranker(folder)
+    write_json(folder / "config.json", {"architectures": ["\x1b]0;title\x07ForCausalLM"]})
+    with pytest.raises(UnsupportedModel, match="generative") as caught:
+        opened_reranker(folder)
+    assert caught.value.message.isprintable()
 
 
 def test_a_prompt_that_leaves_no_room_is_refused(folder: Path) -> None:

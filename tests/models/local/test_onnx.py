@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +23,7 @@ from vai.models.local import encoder, onnx
 from vai.models.local.encoder import load_tokenizer, pieces_of
 from vai.models.local.onnx import OnnxEmbedder, OnnxReranker
 from vai.models.local.templates import READING, token_windows
-from vai.models.manifest import BUNDLED, read_manifest
+from vai.models.manifest import BUNDLED, Manifest, read_manifest
 
 EMBEDDER = read_manifest(BUNDLED / "all-MiniLM-L6-v2")
 RERANKER = read_manifest(BUNDLED / "vai-reranker-mini")
@@ -182,7 +184,7 @@ def test_beyond_the_most_windows_a_passage_is_not_read(monkeypatch: pytest.Monke
     room = 512 - 1 - 3
     read = 2 * room - room // 4
     reading = one_by_one.score("bread", ["x " * 2 * read, "x " * read])
-    assert reading.seen.tolist() == [0.5, 1.0]
+    assert reading.seen.tolist() == pytest.approx([0.5, 1.0], abs=0.001)
     assert reading.values[0] == reading.values[1]
 
 
@@ -260,7 +262,103 @@ def test_a_network_that_gives_no_number_has_failed(monkeypatch: pytest.MonkeyPat
     assert reading.reason == "the model gave no number for 1 of 2 passages"
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_a_passage_with_a_window_that_gives_no_finite_number_is_unread(
+    monkeypatch: pytest.MonkeyPatch, number: float
+) -> None:
+    other = OnnxReranker(RERANKER, threads=1)
+    (oil,) = other._encoder.tokenizer.encode("oil", add_special_tokens=False).ids
+    monkeypatch.setattr(
+        other._encoder, "run", lambda ids, types: np.array([number if oil in ids else 1.0], np.float32)
+    )
+    reading = other.score("exit", ["x " * 600 + "oil", "x " * 600])
+    assert np.isnan(reading.values).tolist() == [True, False]
+    assert reading.seen.tolist() == [0.0, 1.0]
+    assert (reading.window(0), reading.window(1)) == (None, (0, 727))
+    assert reading.stopped == "failed"
+
+
+def batches_of(reranker: OnnxReranker, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Characters that its tokenizer is given, call by call."""
+    sizes: list[int] = []
+    tokenizer = reranker._encoder.tokenizer
+
+    class Counting:
+        """A tokenizer that notes how much it is given."""
+
+        def encode(self, text: str, *, add_special_tokens: bool) -> object:
+            sizes.append(len(text))
+            return tokenizer.encode(text, add_special_tokens=add_special_tokens)
+
+        def encode_batch_fast(self, texts: Sequence[str], *, add_special_tokens: bool) -> object:
+            sizes.append(sum(map(len, texts)))
+            return tokenizer.encode_batch_fast(texts, add_special_tokens=add_special_tokens)
+
+    monkeypatch.setattr(reranker._encoder, "tokenizer", Counting())
+    return sizes
+
+
+def test_long_texts_are_tokenised_a_piece_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the tokenizer takes neither much memory nor much time at once; a piece is 65,536 characters."""
+    other = OnnxReranker(RERANKER, threads=2)
+    monkeypatch.setattr(other._encoder, "run", lambda ids, types: np.ones(1, np.float32))
+    sizes = batches_of(other, monkeypatch)
+    reading = other.score("bread", ["butter " * 20_000, *["jam " * 8_000] * 3, *["exit " * 100] * 200])
+    assert max(sizes) <= encoder.PIECE
+    assert reading.seen.tolist() == pytest.approx([1.0] * 204)
+    assert reading.stopped is None
+
+
+def test_what_lies_beyond_the_windows_is_not_tokenised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """64 windows of a short query hold some 24,500 tokens, here of two characters each."""
+    other = OnnxReranker(RERANKER, threads=1)
+    monkeypatch.setattr(other._encoder, "run", lambda ids, types: np.ones(1, np.float32))
+    sizes = batches_of(other, monkeypatch)
+    reading = other.score("bread", ["x " * 500_000])
+    assert sum(sizes) <= 5 + 2 * encoder.PIECE
+    assert reading.seen[0] == pytest.approx((63 * 381 + 508) / 500_000, rel=0.001)
+
+
+def test_tokenising_a_long_text_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """White space has no tokens, so that no number of them would be enough."""
+    other = OnnxReranker(RERANKER, threads=1)
+    times = iter([1.0, 1.0, 2.0])
+    clock = SimpleNamespace(monotonic=lambda: next(times, 2.0))
+    monkeypatch.setattr(onnx, "time", clock)
+    monkeypatch.setattr(encoder, "time", clock)
+    sizes = batches_of(other, monkeypatch)
+    reading = other.score("bread", ["butter", " " * 20 * encoder.PIECE], deadline=2.0)
+    assert len(sizes) <= 5
+    assert np.isnan(reading.values).tolist() == [False, True]
+    assert reading.stopped == "deadline"
+
+
+def test_an_embedder_that_makes_no_numbers_of_a_text_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its vector would be neither near nor far from any other."""
+    other = OnnxEmbedder(EMBEDDER, threads=2)
+    monkeypatch.setattr(other._encoder, "run", lambda ids, types: np.full(384, np.nan, np.float32))
+    with pytest.raises(StoreCorrupt, match="no vector of a text of 4 tokens"):
+        other.embed_documents(["bread butter"])
+
+
 # ── damaged models ──
+
+
+@pytest.mark.parametrize("length", [127, 128])
+def test_a_reranker_whose_prompt_leaves_no_room_for_a_query_is_refused(length: int) -> None:
+    recipe = replace(RERANKER, query_prompt="x " * length)
+    with nullcontext() if length < 128 else pytest.raises(StoreCorrupt, match="128 tokens leaves no room"):
+        OnnxReranker(recipe, threads=1)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [replace(EMBEDDER, query_prompt="x " * 254), replace(EMBEDDER, document_prompt="x " * 254)],
+    ids=["query", "document"],
+)
+def test_an_embedder_whose_prompt_leaves_no_room_for_a_text_is_refused(recipe: Manifest) -> None:
+    with pytest.raises(StoreCorrupt, match="254 tokens leaves no room"):
+        OnnxEmbedder(recipe, threads=1)
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
-"""Models without an ONNX network, through a stand-in for sentence-transformers (`stand_ins/`)."""
+"""Models without an ONNX network, through a stand-in for sentence-transformers; `conformance/` has the rest."""
 
 from __future__ import annotations
 
-import json
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -12,61 +10,34 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from tiny_models import wordpiece_tokenizer
+from torch_samples import NETWORK, POOLING, save_embedder, save_model, save_reranker, stand_in
 from vai.errors import UnknownModel, UnsupportedModel
 from vai.models.local.folders import Located
 from vai.models.local.onnx import OnnxEmbedder, OnnxReranker
 from vai.models.local.pytorch import open_torch_embedder, open_torch_reranker
 
-STAND_INS = Path(__file__).parents[2] / "stand_ins"
-PACKAGES = ("sentence_transformers", "torch", "transformers")
-POOLING = {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}
-NETWORK = {"type": "sentence_transformers.models.Transformer", "path": ""}
-
-
-def forget() -> None:
-    for name in [name for name in sys.modules if name.split(".")[0] in PACKAGES]:
-        del sys.modules[name]
-
 
 @pytest.fixture
-def library(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The stand-in, as if it were installed."""
-    forget()
-    monkeypatch.syspath_prepend(str(STAND_INS))
-    import sentence_transformers
-
-    yield sentence_transformers
-    forget()
+def library() -> Iterator[ModuleType]:
+    """The stand-in."""
+    with stand_in() as module:
+        yield module
 
 
 def model(folder: Path, files: Mapping[str, object], **config: object) -> Located:
-    """A model in a folder, without a network as ONNX; more files than every model has."""
-    folder.mkdir(exist_ok=True)
-    wordpiece_tokenizer().save(str(folder / "tokenizer.json"))
-    described = {
-        "config.json": {"max_position_embeddings": 32, "type_vocab_size": 2, **config},
-        "tokenizer_config.json": {"model_input_names": ["input_ids", "token_type_ids", "attention_mask"]},
-        **files,
-    }
-    for name, content in described.items():
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(json.dumps(content))
-    (folder / "model.safetensors").write_bytes(b"weights")
+    """Any model in a folder."""
+    save_model(folder, files, **config)
     return Located(folder, "owner/model", "c" * 40)
 
 
 def reranker(folder: Path, **config: object) -> OnnxReranker:
-    located = model(folder, {}, architectures=["BertForSequenceClassification"], **config)
-    return open_torch_reranker(located, threads=2)
+    save_reranker(folder, **config)
+    return open_torch_reranker(Located(folder, "owner/model", "c" * 40), threads=2)
 
 
 def embedder_in(folder: Path, **described: object) -> Located:
-    files = {
-        "modules.json": [NETWORK, POOLING],
-        "config_sentence_transformers.json": {"model_type": "SentenceTransformer", **described},
-    }
-    return model(folder, files, architectures=["BertModel"])
+    save_embedder(folder, described=described)
+    return Located(folder, "owner/model", "c" * 40)
 
 
 # ── rerankers ──
@@ -94,15 +65,6 @@ def test_three_labels_are_no_reranker(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("library")
-def test_a_value_depends_on_no_neighbour(tmp_path: Path) -> None:
-    opened = reranker(tmp_path)
-    passages = ["bread", "butter jam", "x " * 100 + "bread", "bread butter", "bread"]
-    together = opened.score("bread butter", passages).values
-    alone = np.concatenate([opened.score("bread butter", [passage]).values for passage in passages])
-    assert together.tobytes() == alone.tobytes()
-
-
-@pytest.mark.usefixtures("library")
 def test_a_long_passage_is_worth_its_best_window(tmp_path: Path) -> None:
     passage = "x " * 60 + "bread butter" + " x" * 60
     reading = reranker(tmp_path).score("bread butter", [passage, "bread"])
@@ -111,14 +73,6 @@ def test_a_long_passage_is_worth_its_best_window(tmp_path: Path) -> None:
     assert "bread butter" in passage[slice(*window)]
     assert reading.values.tolist() == [4.0, 0.0]
     assert reading.window(1) is None
-
-
-@pytest.mark.usefixtures("library")
-def test_what_the_deadline_came_before_is_not_read(tmp_path: Path) -> None:
-    opened = reranker(tmp_path)
-    reading = opened.score("bread", ["bread", "bread"], deadline=time.monotonic() - 1)
-    assert np.isnan(reading.values).all()
-    assert (reading.stopped, reading.tokens) == ("deadline", 0)
 
 
 def test_the_library_is_opened_as_it_is_safe_to(library: ModuleType, tmp_path: Path) -> None:
@@ -241,6 +195,11 @@ def test_an_embedder_is_no_reranker_and_the_other_way_round(tmp_path: Path) -> N
             {"modules.json": [NETWORK, POOLING], "1_Pooling/config.json": {"include_prompt": False}},
             {},
             "prompts",
+        ),
+        (
+            {"modules.json": [NETWORK, {**POOLING, "path": "../1_Pooling"}]},
+            {},
+            "it has a module outside its folder",
         ),
         ({}, {"architectures": ["Qwen3ForCausalLM"]}, "it is generative"),
         ({}, {"auto_map": {"AutoModel": "own.Model"}}, "requires you to execute the configuration file"),

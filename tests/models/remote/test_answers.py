@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,7 +42,9 @@ def test_whatever_json_comes_back_is_read_rightly_or_said_to_be_broken(value: An
             assert str(fault)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400, -(10**400), True, "1", None, [1]])
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), 10**400, -(10**400), 1e39, -1e39, True, "1", None, [1]]
+)
 def test_what_is_no_finite_number_is_none(value: Any) -> None:
     with pytest.raises(BrokenAnswer, match=r"^has a score that is no number: "):
         number(value, "score")
@@ -51,6 +54,18 @@ def test_what_is_no_finite_number_is_none(value: Any) -> None:
 def test_numbers_are_floats(value: Any) -> None:
     assert isinstance(number(value, "score"), float)
     assert relevance(value) == value
+
+
+def test_every_number_is_a_finite_float32() -> None:
+    numbers = np.array([number(value, "score") for value in (3.4e38, -3.4e38)], dtype=np.float32)
+    assert np.isfinite(numbers).all()
+
+
+@pytest.mark.parametrize("value", [-1, 1.0, True, 1 << 41, 10**400, "1", None])
+def test_what_can_be_no_count_of_tokens_is_none(value: Any) -> None:
+    """Their price is counted in 64 bits."""
+    with pytest.raises(BrokenAnswer, match=r"^has a token count that is none: "):
+        token_count(value)
 
 
 def test_messages_show_the_beginning_of_what_was_wrong() -> None:

@@ -19,7 +19,6 @@ from model_stub import (
     cut_off,
     silent,
     status,
-    unhurried,
 )
 from server_stubs import cohere_error, openai_error, tei_error
 from vai.errors import InvalidSettings, RemoteRefused, RemoteUnavailable
@@ -40,16 +39,6 @@ def as_it_is(answer: Json) -> Any:
 def stub() -> Iterator[ModelStub]:
     with ModelStub(echo) as running:
         yield running
-
-
-@pytest.fixture
-def waits() -> Waits:
-    return Waits()
-
-
-@pytest.fixture
-def patience(waits: Waits) -> Patience:
-    return unhurried(waits)
 
 
 def service(stub: ModelStub, patience: Patience, **options: Any) -> RemoteService:
@@ -145,6 +134,33 @@ def test_without_a_key_an_address_need_not_be_encrypted(address: str) -> None:
     assert RemoteService("Echo", address, None).base_url == address
     with pytest.raises(InvalidSettings, match="would carry the key unencrypted"):
         RemoteService("Echo", address, "key")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://a..b", "http://" + "x" * 64 + ".example", "http://[::1]example.org", "http://[v1.x]",
+        "http://256.256.256.256", "http://[::1", "http://127.0.0.1:99999", "http://127.0.0.1\\@example.org",
+        "http://exämple.org",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("key", [None, "key"])
+def test_an_address_that_no_host_can_have_is_refused_before_anything_is_sent(
+    address: str, key: str | None
+) -> None:
+    with pytest.raises(InvalidSettings, match=r"^the address of Echo "):
+        RemoteService("Echo", address, key)
+
+
+def test_a_proxy_that_no_host_can_have_is_a_failure(
+    patience: Patience, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(variable, "http://a..b:1")
+    for variable in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(RemoteUnavailable, match="cannot be reached"):
+        RemoteService("Echo", "http://example.org", None, patience=patience).get("/", as_it_is)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 from model_stub import (
     Behaviour,
     ModelStub,
+    Serve,
     Waits,
     cut_off,
     dripping,
@@ -23,7 +22,6 @@ from model_stub import (
     silent,
     stalling,
     status,
-    unhurried,
 )
 from server_stubs import OpenAI, openai_error
 from vai.errors import InvalidSettings, RemoteRefused, RemoteUnavailable, UnknownModel
@@ -33,25 +31,6 @@ from vai.models.remote.openai import OpenAIEmbedder, open_openai_embedder
 from vai.protocols import Embedder
 
 TEXTS = ("scale a replica set", "bread and butter", "how to scale")
-
-Serve = Callable[..., ModelStub]
-
-
-@pytest.fixture
-def serve() -> Any:
-    """Starts stand-ins, which end with the test."""
-    with ExitStack() as stack:
-        yield lambda judge, key=None: stack.enter_context(ModelStub(judge, key))
-
-
-@pytest.fixture
-def waits() -> Waits:
-    return Waits()
-
-
-@pytest.fixture
-def patience(waits: Waits) -> Patience:
-    return unhurried(waits)
 
 
 def embedder(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +17,7 @@ from model_stub import (
     Clock,
     ModelStub,
     Payload,
+    Serve,
     Waits,
     cut_off,
     dripping,
@@ -31,7 +30,6 @@ from model_stub import (
     silent,
     stalling,
     status,
-    unhurried,
 )
 from server_stubs import Cohere, Tei, cohere_error, logit, tei_error
 from vai.errors import (
@@ -50,25 +48,6 @@ QUERY = "how to scale a replica set"
 PASSAGES = ("a set", "bread and butter", "scale a replica set", "how to scale")
 RELEVANCE = [overlap(QUERY, passage) for passage in PASSAGES]
 LOGITS = [logit(QUERY, passage) for passage in PASSAGES]
-
-Serve = Callable[..., ModelStub]
-
-
-@pytest.fixture
-def serve() -> Any:
-    """Starts stand-ins, which end with the test."""
-    with ExitStack() as stack:
-        yield lambda judge, key=None: stack.enter_context(ModelStub(judge, key))
-
-
-@pytest.fixture
-def waits() -> Waits:
-    return Waits()
-
-
-@pytest.fixture
-def patience(waits: Waits) -> Patience:
-    return unhurried(waits)
 
 
 def cohere(
@@ -417,6 +396,19 @@ def test_the_revision_of_a_server_that_does_not_answer_is_like_no_other(
 
     assert first_time.startswith("not known")
     assert first_time != second_time
+
+
+def test_a_server_that_did_not_say_what_it_serves_is_asked_again_only_within_a_deadline(
+    serve: Serve, patience: Patience
+) -> None:
+    """Its revision is asked for around every reading, where nothing bounds how long it may take."""
+    stub = serve(Tei())
+    stub.then(*[status(503, None)] * 4)
+    model = tei(stub, patience)
+
+    assert [model.revision.startswith("not known") for _ in range(3)] == [True] * 3
+    assert len(stub.requests) == 4
+    assert model.score("q", ["a"]).stopped is None
     assert model.revision.startswith("BAAI/bge-reranker-base@")
 
 

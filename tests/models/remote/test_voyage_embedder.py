@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +23,6 @@ from model_stub import (
     raw,
     silent,
     status,
-    unhurried,
 )
 from vai.errors import (
     BudgetSpent,
@@ -45,22 +43,6 @@ from vai.protocols import Embedder
 from voyage_stub import EMBEDDERS, VoyageStub
 
 TEXTS = ("scale a replica set", "bread and butter", "how to scale")
-
-
-@pytest.fixture
-def stub() -> Iterator[VoyageStub]:
-    with VoyageStub() as running:
-        yield running
-
-
-@pytest.fixture
-def waits() -> Waits:
-    return Waits()
-
-
-@pytest.fixture
-def patience(waits: Waits) -> Patience:
-    return unhurried(waits)
 
 
 def embedder(stub: VoyageStub, patience: Patience, name: str = "voyage-4", **options: Any) -> VoyageEmbedder:

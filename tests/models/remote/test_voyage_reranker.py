@@ -6,7 +6,7 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -16,21 +16,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from model_stub import Clock, Waits, unhurried
-from vai._version import __version__
-from vai.errors import InvalidSettings, KeyMissing, RemoteRefused, RemoteUnavailable, UnknownModel
-from vai.models.access import Access
-from vai.models.paying.spending import Purse
-from vai.models.remote.exchange import BrokenAnswer
-from vai.models.remote.http import Patience, RemoteService
-from vai.models.remote.voyage import RERANK_MODELS, open_voyage_reranker
-from vai.models.remote.voyage_reranker import VoyageReranker, read_scores
-from vai.protocols import Reranker
-from voyage_stub import (
-    MODELS,
+from model_stub import (
     Behaviour,
+    Clock,
     Payload,
-    VoyageStub,
+    Waits,
     cut_off,
     dripping,
     edited,
@@ -43,27 +33,21 @@ from voyage_stub import (
     stalling,
     status,
 )
+from vai._version import __version__
+from vai.errors import InvalidSettings, KeyMissing, RemoteRefused, RemoteUnavailable, UnknownModel
+from vai.models.access import Access
+from vai.models.paying.spending import Purse
+from vai.models.remote.exchange import BrokenAnswer
+from vai.models.remote.http import Patience, RemoteService
+from vai.models.remote.voyage import RERANK_MODELS, open_voyage_reranker
+from vai.models.remote.voyage_reranker import VoyageReranker, read_scores
+from vai.protocols import Reranker
+from voyage_stub import MODELS, VoyageStub
 
 QUERY = "how to scale a replica set"
 PASSAGES = ("a set", "bread and butter", "scale a replica set", "how to scale")
 RELEVANCE = np.array([2 / 6, 0, 4 / 6, 3 / 6], dtype=np.float32)
 """Share of the query's six words in each passage."""
-
-
-@pytest.fixture
-def stub() -> Iterator[VoyageStub]:
-    with VoyageStub() as running:
-        yield running
-
-
-@pytest.fixture
-def waits() -> Waits:
-    return Waits()
-
-
-@pytest.fixture
-def patience(waits: Waits) -> Patience:
-    return unhurried(waits)
 
 
 def reranker(stub: VoyageStub, patience: Patience, name: str = "rerank-2.5") -> VoyageReranker:
@@ -232,7 +216,9 @@ def test_a_long_passage_is_read_in_windows_and_worth_what_the_best_is(
 ) -> None:
     long = "bread " * 4_000 + "how to scale " + "butter " * 4_000
 
-    reading = reranker(stub, patience, "rerank-2-lite").score(QUERY, ["a set", long, "butter " * 4_000])
+    passages = ["a set", long, "butter " * 4_000]
+
+    reading = reranker(stub, patience, "rerank-2-lite").score(QUERY, passages)
 
     window = reading.window(1)
     assert window is not None
@@ -243,9 +229,7 @@ def test_a_long_passage_is_read_in_windows_and_worth_what_the_best_is(
     assert reading.window(2) is not None
     sent = [text for request in stub.requests for text in request.payload["documents"]]
     assert max(len(text.encode()) for text in sent) <= 16_000
-    assert all(
-        text in ("a set", long, "butter " * 4_000) or text in long or "butter" in text for text in sent
-    )
+    assert all(any(text in passage for passage in passages) for text in sent)
 
 
 def test_a_passage_has_the_same_value_whatever_its_neighbours_windows(

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vai.models.remote.windows import MOST_WINDOWS, best_window, cut_at, utf8_length, windows_of
+from vai.models.local.templates import MOST_WINDOWS
+from vai.models.remote.lengths import utf8_length
+from vai.models.remote.windows import best_window, cut_at, windows_of
 
 any_text = st.text(st.characters(codec=None), min_size=1, max_size=400)
 prose = st.lists(

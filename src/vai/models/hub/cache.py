@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from vai.disk import write_whole
 from vai.models.names import HubName
 
 SCHEMA = "vai.hub/1"
@@ -103,9 +104,7 @@ def write_pin(pin: Pin) -> None:
     """Say that a model has been fetched: the last thing that is done."""
     path = _pin_path(pin.repository, pin.revision)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.new")
-    unfinished.write_text(json.dumps({"schema": SCHEMA, **asdict(pin)}, indent=1) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    write_whole(path, json.dumps({"schema": SCHEMA, **asdict(pin)}, indent=1) + "\n")
 
 
 def listed_by_the_library(asked: HubName) -> tuple[str, Mapping[str, int]] | None:

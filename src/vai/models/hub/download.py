@@ -6,7 +6,6 @@ a file in its place only when all of it has come.
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import re
@@ -18,12 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from vai._version import __version__
+from vai.disk import NO_RIGHT, NO_ROOM
 from vai.errors import RemoteRefused, RemoteUnavailable, StoreFull, StoreReadOnly, UnknownModel, VaiError
 from vai.models.hub.cache import COMMIT, Pin, cache_folder, write_pin
 
 A_FOLDER = "a folder works too: `./model` names one that you have fetched in another way"
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-NO_RIGHT = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 NOT_NOW = frozenset({408, 425, 429})
 _ONE_AT_A_TIME = threading.RLock()
 """The library's switches are the whole process's: two threads would put them back in the wrong order."""

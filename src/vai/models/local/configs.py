@@ -17,6 +17,9 @@ LARGEST_CONFIG = 1 << 20
 LONGEST_READ = 512
 """Tokens that are read at once even of models that could read more: time and memory grow with the square."""
 
+MOST_QUERY_TOKENS = 128
+"""Of what a reranker reads at once; a quarter of it, if that is less."""
+
 SHORTEST_READ = 8
 """Tokens; with fewer there is no room for a query, a passage and the special tokens around them."""
 
@@ -109,6 +112,17 @@ def read_config(path: Path) -> Config:
     return Config(path.name, value or {})
 
 
+def module_folder(folder: Path, place: str) -> Path:
+    """Where the files of a module are, one of the steps that a `modules.json` names.
+
+    Raises:
+        ValueError: outside the model's folder.
+    """
+    if not (folder / place).resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"it has a module outside its folder: {place!r:.80}")
+    return folder / place
+
+
 @dataclass(frozen=True, slots=True)
 class Description:
     """What the files at the top of a model's folder say of it.
@@ -135,6 +149,11 @@ class Description:
     def generative(self) -> bool:
         """Whether the network continues texts, instead of scoring pairs or making vectors."""
         return self.architecture.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration"))
+
+    @property
+    def max_query_tokens(self) -> int:
+        """What a reranker reads of a query."""
+        return min(MOST_QUERY_TOKENS, self.max_tokens // 4)
 
     def prompt_for(self, *purposes: str) -> str:
         """The prompt for the first of these purposes that it has one for; "" if it has none."""

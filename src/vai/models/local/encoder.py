@@ -7,6 +7,8 @@ through the same session (the run releases the interpreter lock).
 
 from __future__ import annotations
 
+import math
+import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -20,9 +22,10 @@ import numpy as np
 from vai.arrays import Vector
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
     from vai.models.local.recipes import Output, Recipe
+    from vai.types import Span
 
 Item = TypeVar("Item")
 
@@ -30,7 +33,8 @@ SLICE = 32
 """Texts tokenised at a time: enough for the tokenizer to use every core, and few enough for a deadline."""
 
 PIECE = 1 << 16
-"""Characters of a long text tokenised at a time: what the tokenizer says of them is a hundred times their size."""
+"""Characters tokenised at a time, of one text or several: what the tokenizer says of them is a hundred times their
+size, and it cannot be stopped."""
 
 
 # ── the tokenizer ────────────────────────────────────────────────────────────────────────────────
@@ -83,9 +87,35 @@ def _behind_white_space(text: str, start: int, stop: int) -> int | None:
     return behind if behind > start else None
 
 
+def _together(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The texts that are tokenised at a time: `SLICE` at most, and of no more than a `PIECE`, or else one."""
+    first, total = 0, 0
+    for place, text in enumerate(texts):
+        if place > first and (place - first == SLICE or total + len(text) > PIECE):
+            yield texts[first:place]
+            first, total = place, 0
+        total += len(text)
+    if first < len(texts):
+        yield texts[first:]
+
+
 def _readable(text: str) -> str:
     """The text with "?" for lone surrogates (from an argument that was not UTF-8), which no tokenizer takes."""
     return text.encode("utf-8", "replace").decode()
+
+
+def _encoded(tokenizer: Tokenizer, text: str) -> Iterator[tuple[int, Encoding]]:
+    """The tokens of a text without special ones, a piece at a time, each with the offset of the piece."""
+    for start, piece in pieces_of(_readable(text)):
+        yield start, tokenizer.encode(piece, add_special_tokens=False)
+
+
+def token_ends(tokenizer: Tokenizer, text: str) -> Sequence[int]:
+    """For each token of a text, the offset of the character after it."""
+    ends = array("q")
+    for start, encoding in _encoded(tokenizer, text):
+        ends.extend(start + end for _, end in encoding.offsets)
+    return ends
 
 
 # ── the network ──────────────────────────────────────────────────────────────────────────────────
@@ -184,6 +214,7 @@ class Encoder:
     """
 
     def __init__(self, recipe: Recipe, *, threads: int, network: Runs | None = None) -> None:
+        self._recipe = recipe
         self._threads = threads
         try:
             self.tokenizer = load_tokenizer(recipe.tokenizer.resolve(), recipe.lower_case)
@@ -200,41 +231,54 @@ class Encoder:
     def _pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._threads, thread_name_prefix="vai-model")
 
-    def token_ids(self, texts: Sequence[str]) -> Iterator[Sequence[int]]:
-        """Token ids of each text, without special tokens; some texts are tokenised ahead."""
-        for start in range(0, len(texts), SLICE):
-            pieces = [
-                (index, piece)
-                for index, text in enumerate(texts[start : start + SLICE])
-                for _, piece in pieces_of(_readable(text))
-            ]
-            encodings = self.tokenizer.encode_batch_fast(
-                [piece for _, piece in pieces], add_special_tokens=False
-            )
-            ids: list[list[int]] = [[] for _ in texts[start : start + SLICE]]
-            for (index, _), encoding in zip(pieces, encodings, strict=True):
-                ids[index] = ids[index] + encoding.ids if ids[index] else encoding.ids
-            yield from ids
+    def token_ids(
+        self, texts: Sequence[str], *, enough: float = math.inf, deadline: float = math.inf
+    ) -> Iterator[Sequence[int]]:
+        """Token ids of each text, without special tokens; some texts are tokenised ahead.
+
+        Args:
+            enough: of a text with more tokens than that, only some are given, but more than that.
+            deadline: a `time.monotonic()` time from which on a text may be given in part.
+        """
+        for group in _together(texts):
+            if len(group) == 1 and len(group[0]) > PIECE:
+                yield self._ids_of_long(group[0], enough, deadline)
+            else:
+                readable = [_readable(text) for text in group]
+                for encoding in self.tokenizer.encode_batch_fast(readable, add_special_tokens=False):
+                    yield encoding.ids
+
+    def _ids_of_long(self, text: str, enough: float, deadline: float) -> Sequence[int]:
+        ids: list[int] = []
+        for _, encoding in _encoded(self.tokenizer, text):
+            ids += encoding.ids
+            if len(ids) > enough or time.monotonic() >= deadline:
+                break
+        return ids
 
     def token_ends(self, text: str) -> Sequence[int]:
         """For each token of a text, the offset of the character after it."""
-        ends = array("q")
-        for start, piece in pieces_of(_readable(text)):
-            encoding = self.tokenizer.encode(piece, add_special_tokens=False)
-            ends.extend(start + end for _, end in encoding.offsets)
-        return ends
+        return token_ends(self.tokenizer, text)
 
-    def token_spans(self, text: str) -> Sequence[tuple[int, int]]:
-        """For each token of a text, where it begins and ends, in characters."""
-        spans: list[tuple[int, int]] = []
-        for start, piece in pieces_of(_readable(text)):
-            encoding = self.tokenizer.encode(piece, add_special_tokens=False)
+    def token_spans(self, text: str, count: int) -> Sequence[Span]:
+        """Where each of a text's first `count` tokens, at least, begins and ends, in characters."""
+        spans: list[Span] = []
+        for start, encoding in _encoded(self.tokenizer, text):
             spans.extend((start + begin, start + end) for begin, end in encoding.offsets)
+            if len(spans) >= count:
+                break
         return spans
 
     def run(self, ids: Sequence[int], types: Sequence[int]) -> Vector:
-        """The network's output for one text."""
-        return self._network.run(ids, types)
+        """The network's output for one text.
+
+        Raises:
+            VaiError: it fails, as it does where its files promise more than it can read.
+        """
+        try:
+            return self._network.run(ids, types)
+        except Exception as error:  # neither ONNX Runtime nor PyTorch has one class for it
+            raise self._recipe.unusable(str(error)) from error
 
     def each(self, items: Iterator[Item], work: Callable[[Item], None]) -> None:
         """Do `work` on every item, on all threads.

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vai.models.local.configs import Description
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +46,12 @@ def family_of(name: str) -> Family:
     """What is known of a model by its name: a folder, or `owner/name@revision`."""
     last = re.split(r"[\\/]", name.partition("@")[0].rstrip("\\/"))[-1].lower()
     return next((family for family in FAMILIES if family.names.fullmatch(last)), OTHERS)
+
+
+def prompts_of(name: str, described: Description) -> tuple[str, str]:
+    """What an embedder finds before queries and before documents: as its files say, else as its family is used."""
+    query, document = described.prompt_for("query"), described.prompt_for("document", "passage", "corpus")
+    if query or document:
+        return query, document
+    family = family_of(name)
+    return family.query_prompt, family.document_prompt

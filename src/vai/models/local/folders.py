@@ -15,9 +15,10 @@ Nothing but these is read: no Python that comes with a model, no pickled weights
 from __future__ import annotations
 
 import hashlib
+import mmap
 import platform
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vai.errors import UnknownModel
-from vai.models.local.families import family_of
+from vai.models.local.families import family_of, prompts_of
 from vai.models.local.recipes import Output, Recipe, unusable
 from vai.models.local.templates import READING
 
@@ -91,7 +92,8 @@ def wanted_files(names: Sequence[str]) -> list[str]:
 
 def data_files(network: str, names: Sequence[str]) -> list[str]:
     """The files that hold a network's weights where they are kept apart from it."""
-    return [name for name in names if name.startswith((f"{network}_data", f"{network}.data"))]
+    apart = re.compile(rf"{re.escape(network)}[_.]data[\w.-]*")
+    return [name for name in names if apart.fullmatch(name)]
 
 
 def chosen_network(names: Collection[str]) -> str | None:
@@ -106,6 +108,21 @@ def chosen_network(names: Collection[str]) -> str | None:
 def has_network(folder: Path) -> bool:
     """Whether there is an ONNX network in a folder."""
     return chosen_network(file_names(folder)) is not None
+
+
+def files_of(located: Located) -> list[str]:
+    """The files of a model's folder.
+
+    Raises:
+        UnknownModel: there is no such folder, or nothing in it.
+    """
+    names = file_names(located.folder)
+    if not names:
+        raise UnknownModel(
+            f"there is no model in `{located.folder}`: no such folder, or nothing in it",
+            hint="name the folder that holds the model's `config.json`",
+        )
+    return names
 
 
 def file_names(folder: Path) -> list[str]:
@@ -156,9 +173,6 @@ def _x86_abilities() -> set[str]:
 STATES = ("last_hidden_state", "token_embeddings")
 """What a network calls its output where that is a vector for each token."""
 
-MOST_QUERY_TOKENS = 128
-"""Of what a reranker reads at once; a quarter of it, if that is less."""
-
 
 def open_folder_embedder(located: Located, *, threads: int) -> OnnxEmbedder:
     """The ONNX embedder in a folder, tried on a text.
@@ -176,12 +190,8 @@ def open_folder_reranker(located: Located, *, threads: int) -> OnnxReranker:
     """The ONNX reranker in a folder, tried on a pair. Raises as `open_folder_embedder` does."""
     from vai.models.local.onnx import OnnxReranker
 
-    recipe = _recipe(located, _reranker_recipe)
-    reranker = OnnxReranker(recipe, threads=threads)
-    try:
-        reranker.score("a", ["b"])
-    except Exception as error:  # ONNX Runtime has classes of its own
-        raise recipe.unusable(str(error)) from error
+    reranker = OnnxReranker(_recipe(located, _reranker_recipe), threads=threads)
+    reranker.try_out()
     return reranker
 
 
@@ -215,12 +225,7 @@ def _recipe(located: Located, make: Callable[[Located, Description, Recipe], Rec
 
 def _checked(located: Located) -> str:
     """The network's name, if the folder has all that is needed."""
-    names = file_names(located.folder)
-    if not names:
-        raise UnknownModel(
-            f"there is no model in `{located.folder}`: no such folder, or nothing in it",
-            hint="name the folder that holds the model's `config.json`",
-        )
+    names = files_of(located)
     for needed in DESCRIPTIONS[:2]:
         if needed not in names:
             raise unusable(located.name, f"`{needed}` is missing")
@@ -233,21 +238,20 @@ def _checked(located: Located) -> str:
 def _embedder_recipe(located: Located, described: Description, recipe: Recipe) -> Recipe:
     from vai.models.local.heads import pooling, unit
 
-    family = family_of(located.name)
     steps = _steps(located.folder)
     whole = Output("sentence_embedding", (unit,))
     if steps:
         outputs = (*(Output(name, (*steps, unit)) for name in STATES), whole)
     else:
-        outputs = (whole, *(Output(name, (pooling(family.pooling), unit)) for name in STATES))
-    query, document = described.prompt_for("query"), described.prompt_for("document", "passage", "corpus")
-    said = bool(query or document)
+        pooled = pooling(family_of(located.name).pooling)
+        outputs = (whole, *(Output(name, (pooled, unit)) for name in STATES))
+    query_prompt, document_prompt = prompts_of(located.name, described)
     return replace(
         recipe,
         revision=f"{recipe.revision}/{READING}",
         outputs=outputs,
-        query_prompt=query if said else family.query_prompt,
-        document_prompt=document if said else family.document_prompt,
+        query_prompt=query_prompt,
+        document_prompt=document_prompt,
     )
 
 
@@ -264,7 +268,7 @@ def _reranker_recipe(located: Located, described: Description, recipe: Recipe) -
     return replace(
         recipe,
         outputs=(Output("logits", (log_odds,)), *heads),
-        max_query_tokens=min(MOST_QUERY_TOKENS, recipe.max_tokens // 4),
+        max_query_tokens=described.max_query_tokens,
         query_prompt=described.prompts[prompt] if prompt else "",
     )
 
@@ -282,8 +286,43 @@ def _revision(located: Located, network: str) -> str:
     """What changes with the model's files: the revision they were fetched at, or a digest of them."""
     if located.revision is not None:
         return f"{located.revision}/{network}"
+    apart = [f"{network.rpartition('/')[0]}/{name}" for name in named_weights(located.folder / network)]
+    read = [*wanted_files(file_names(located.folder)), *module_files(located.folder), *apart]
+    return digest_of(located.folder, {name.lstrip("/") for name in read})
+
+
+def module_files(folder: Path) -> Iterator[str]:
+    """The files that a `modules.json` says are read, wherever it says they are."""
+    from vai.models.local.configs import read_json
+
+    modules = read_json(folder / "modules.json")
+    for module in modules if isinstance(modules, list) else []:
+        place = module.get("path") if isinstance(module, dict) else None
+        if place and isinstance(place, str):
+            yield from (f"{place}/config.json", f"{place}/model.safetensors")
+
+
+_LOCATION = b"\x0a\x08location\x12"
+"""Stands before the name of a file that holds weights, in a network: a key and its value in Protocol Buffers."""
+
+
+def named_weights(network: Path) -> set[str]:
+    """What a network calls files beside it that hold its weights; anything goes, besides the usual names."""
+    names = set()
+    with network.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        place = content.find(_LOCATION)
+        while place >= 0:
+            begin = place + len(_LOCATION) + 1
+            length = int.from_bytes(content[begin - 1 : begin], "little")
+            names.add(content[begin : begin + length].decode("utf-8", "replace"))
+            place = content.find(_LOCATION, begin)
+    return names
+
+
+def digest_of(folder: Path, names: Collection[str]) -> str:
+    """Twelve hexadecimal digits that change with these files of a folder, and with no other."""
     digest = hashlib.sha256()
-    for name in sorted(wanted_files(file_names(located.folder))):
-        with (located.folder / name).open("rb") as file:
+    for name in sorted(name for name in names if (folder / name).is_file()):
+        with (folder / name).open("rb") as file:
             digest.update(name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:12]

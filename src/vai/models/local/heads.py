@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vai.models.local.configs import Config, read_config
+from vai.models.local.configs import Config, module_folder, read_config
 
 if TYPE_CHECKING:
     from vai.types import Json
@@ -230,10 +230,10 @@ def _step(folder: Path, module: Json) -> Step:
     kind, place = (described.text("type") or "").rpartition(".")[2], described.text("path") or ""
     if not (described.text("type") or "").startswith("sentence_transformers.") or kind not in MODULES:
         raise ValueError(f"it has a module that is not known: {described.text('type')!r:.80}")
-    home = (folder / place).resolve()
-    if not place or not home.is_relative_to(folder.resolve()):
-        raise ValueError(f"it has a module outside its folder: {place!r:.80}")
-    return MODULES[kind](read_config(folder / place / "config.json"), folder / place)
+    if not place:
+        raise ValueError("it has a module outside its folder, or in none of its own")
+    home = module_folder(folder, place)
+    return MODULES[kind](read_config(home / "config.json"), home)
 
 
 def _between(config: Config, taken: str, given: tuple[str, ...]) -> None:

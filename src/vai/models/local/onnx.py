@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,13 @@ import numpy as np
 from vai.arrays import Matrix, Vector
 from vai.models.local.encoder import Encoder, Runs
 from vai.models.local.recipes import Recipe
-from vai.models.local.templates import READING, pair_template, single_template, token_windows
+from vai.models.local.templates import (
+    READING,
+    pair_template,
+    single_template,
+    token_windows,
+    tokens_in_windows,
+)
 from vai.types import Reading, Span, Stopped
 
 
@@ -35,13 +42,14 @@ class OnnxEmbedder:
         try:
             template = single_template(self._encoder.tokenizer)
             self._template = template if recipe.typed else template.untyped()
-            prompt = next(self._encoder.token_ids([recipe.document_prompt]))
-            self.max_tokens = recipe.max_tokens - len(prompt)
-            if self.max_tokens <= template.own:
-                raise ValueError(f"its prompt of {len(prompt)} tokens leaves no room for a text")
-            self.dimension = recipe.dimension or len(self._embed([]))
-        except Exception as error:  # ONNX Runtime has classes of its own
+            prompts = [*self._encoder.token_ids([recipe.document_prompt, recipe.query_prompt])]
+            longest = max(map(len, prompts))
+            if recipe.max_tokens - longest <= template.own:
+                raise ValueError(f"its prompt of {longest} tokens leaves no room for a text")
+            self.max_tokens = recipe.max_tokens - len(prompts[0])
+        except Exception as error:  # the tokenizers have no class for it
             raise recipe.unusable(str(error)) from error
+        self.dimension = recipe.dimension or len(self._embed(next(self._encoder.token_ids(["a"]))))
 
     def token_ends(self, text: str) -> Sequence[int]:
         return self._encoder.token_ends(text)
@@ -63,37 +71,44 @@ class OnnxEmbedder:
         return self._embed(next(self._encoder.token_ids([self._recipe.query_prompt + text])))
 
     def _embed(self, ids: Sequence[int]) -> Vector:
-        kept = ids[: self._recipe.max_tokens - self._template.own]
-        return self._encoder.run(*self._template.filled(kept))
+        kept, types = self._template.filled(ids[: self._recipe.max_tokens - self._template.own])
+        if not kept:  # of a tokenizer without special tokens; a vector that means nothing
+            nothing: Vector = np.eye(1, self.dimension, dtype=np.float32)[0]
+            return nothing
+        vector = self._encoder.run(kept, types)
+        if vector.ndim != 1 or not np.isfinite(vector).all():
+            raise self._recipe.unusable(f"it makes no vector of a text of {len(kept):,} tokens")
+        return vector
 
 
 @dataclass(slots=True)
 class _Window:
-    """A part of a passage that is read at once: which of its tokens, and the logit once it was read."""
+    """A part of a passage that is read at once.
 
-    start: int
-    stop: int
+    Args:
+        ids: its tokens, which are forgotten once it was read; `tokens` says how many they are.
+        span: its characters; None if it is the whole passage.
+        logit: NaN if the network gave no number; None as long as it was not read.
+    """
+
     ids: Sequence[int]
+    tokens: int
+    span: Span | None = None
     logit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Passage:
-    """A passage that was begun: which it is, how many tokens it has, and its windows, one if it fits."""
+    """A passage that was begun: which it is, its windows, one if it fits, and the share of it that they hold."""
 
     index: int
-    tokens: int
     windows: Sequence[_Window]
+    seen: float
 
     @property
     def logits(self) -> list[float]:
         """Of the windows that were read, in order."""
         return [window.logit for window in self.windows if window.logit is not None]
-
-    @property
-    def seen(self) -> float:
-        """The share of it that its windows hold."""
-        return self.windows[-1].stop / self.tokens if self.tokens else 1.0
 
 
 class OnnxReranker:
@@ -122,6 +137,9 @@ class OnnxReranker:
             template = pair_template(self._encoder.tokenizer)
             if recipe.max_tokens - recipe.max_query_tokens <= template.own:
                 raise ValueError(f"{recipe.max_tokens} tokens leave no room for a passage")
+            prompt = next(self._encoder.token_ids([recipe.query_prompt]))
+            if len(prompt) >= recipe.max_query_tokens:
+                raise ValueError(f"its prompt of {len(prompt)} tokens leaves no room for a query")
         except Exception as error:  # the tokenizers have no class for it
             raise recipe.unusable(str(error)) from error
         self._template = template if recipe.typed else template.untyped()
@@ -133,12 +151,21 @@ class OnnxReranker:
         begun: list[_Passage] = []
 
         def read(window: _Window) -> None:
-            window.logit = float(self._encoder.run(*self._template.filled(asked, window.ids))[0])
+            logit = float(self._encoder.run(*self._template.filled(asked, window.ids))[0])
+            window.logit = logit if math.isfinite(logit) else math.nan
             window.ids = ()
 
         self._encoder.each(self._windows(passages, self._recipe.max_tokens - beside, deadline, begun), read)
         query_seen = len(asked) / len(whole_query) if whole_query else 1.0
         return self._reading(passages, begun, beside, query_seen)
+
+    def try_out(self) -> None:
+        """Read a pair, as a model that nobody has tried yet may fail to do.
+
+        Raises:
+            VaiError: it cannot be used; the recipe says with which error.
+        """
+        self.score("a", ["b"])
 
     def _windows(
         self, passages: Sequence[str], room: int, deadline: float | None, begun: list[_Passage]
@@ -151,14 +178,33 @@ class OnnxReranker:
         order = list(range(len(passages)))
         if deadline is None:
             order.sort(key=lambda index: -len(passages[index]))
-        every_id = self._encoder.token_ids([passages[index] for index in order])
+        end = math.inf if deadline is None else deadline
+        every_id = self._encoder.token_ids(
+            [passages[index] for index in order], enough=tokens_in_windows(room), deadline=end
+        )
         for index, ids in zip(order, every_id, strict=True):
-            windows = [_Window(start, stop, ids[start:stop]) for start, stop in token_windows(len(ids), room)]
-            begun.append(_Passage(index, len(ids), windows))
-            for window in windows:
-                if deadline is not None and time.monotonic() >= deadline:
+            if time.monotonic() >= end:
+                return
+            windows, seen = self._cut(passages[index], ids, room)
+            begun.append(_Passage(index, windows, seen))
+            yield windows[0]
+            for window in windows[1:]:
+                if time.monotonic() >= end:
                     return
                 yield window
+
+    def _cut(self, passage: str, ids: Sequence[int], room: int) -> tuple[list[_Window], float]:
+        """The windows of a passage, and the share of it that they hold."""
+        cuts = token_windows(len(ids), room)
+        if len(cuts) == 1:
+            return [_Window(ids, len(ids))], 1.0
+        last = cuts[-1][1]
+        spans = self._encoder.token_spans(passage, last)
+        windows = [
+            _Window(ids[start:stop], stop - start, (spans[start][0], spans[stop - 1][1]))
+            for start, stop in cuts
+        ]
+        return windows, 1.0 if last == len(ids) else spans[last - 1][1] / len(passage)
 
     def _reading(
         self, passages: Sequence[str], begun: Sequence[_Passage], beside: int, query_seen: float
@@ -168,17 +214,17 @@ class OnnxReranker:
         spans: list[Span | None] = [None] * len(passages)
         read = [passage for passage in begun if len(passage.logits) == len(passage.windows)]
         for passage in read:
-            best = int(np.argmax(passage.logits))
-            logits[passage.index] = passage.logits[best]
-            seen[passage.index] = 0.0 if np.isnan(passage.logits[best]) else passage.seen
-            if len(passage.windows) > 1:
-                spans[passage.index] = self._span(passages[passage.index], passage.windows[best])
+            best = int(np.argmax(passage.logits))  # of a NaN, if there is one
+            if not math.isnan(passage.logits[best]):
+                logits[passage.index] = passage.logits[best]
+                seen[passage.index] = passage.seen
+                spans[passage.index] = passage.windows[best].span
         stopped, reason = _ending(len(passages), len(read), int(np.isnan(logits).sum()))
         return Reading(
             logits=logits,
             relevance=None,
             tokens=sum(
-                beside + window.stop - window.start
+                beside + window.tokens
                 for passage in begun
                 for window in passage.windows
                 if window.logit is not None
@@ -189,11 +235,6 @@ class OnnxReranker:
             query_seen=query_seen,
             windows=tuple(spans) if any(spans) else (),
         )
-
-    def _span(self, passage: str, window: _Window) -> Span:
-        """Which characters of a passage a window holds."""
-        spans = self._encoder.token_spans(passage)
-        return spans[window.start][0], spans[window.stop - 1][1]
 
 
 def _ending(passages: int, read: int, without_value: int) -> tuple[Stopped | None, str | None]:

@@ -9,7 +9,6 @@ Weights are read from safetensors only, and no Python that comes with a model is
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -18,10 +17,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from vai.errors import UnknownModel, UnsupportedModel
+from vai.errors import UnsupportedModel
 from vai.models.hub.files import AROUND_WEIGHTS, WEIGHTS, kind_of
-from vai.models.local.configs import Description, describe, read_config, read_json
-from vai.models.local.folders import MOST_QUERY_TOKENS, Located, file_names
+from vai.models.local.configs import Description, describe, module_folder, read_config, read_json
+from vai.models.local.families import family_of, prompts_of
+from vai.models.local.folders import Located, digest_of, file_names, files_of, module_files
 from vai.models.local.recipes import Recipe, unusable
 
 if TYPE_CHECKING:
@@ -53,10 +53,7 @@ def open_torch_reranker(located: Located, *, threads: int) -> OnnxReranker:
 
     recipe = _recipe(located, "reranker")
     reranker = OnnxReranker(recipe, threads=threads, network=_network(recipe, located.folder, "scores"))
-    try:
-        reranker.score("a", ["b"])
-    except Exception as error:  # PyTorch has no class for it
-        raise recipe.unusable(str(error)) from error
+    reranker.try_out()
     return reranker
 
 
@@ -175,7 +172,7 @@ def _recipe(located: Located, kind: Literal["embedder", "reranker"]) -> Recipe:
             lower_case=described.lower_case,
             typed=described.typed,
             max_tokens=described.max_tokens,
-            max_query_tokens=min(MOST_QUERY_TOKENS, described.max_tokens // 4),
+            max_query_tokens=described.max_query_tokens,
             query_prompt=query,
             document_prompt=document,
         )
@@ -184,12 +181,7 @@ def _recipe(located: Located, kind: Literal["embedder", "reranker"]) -> Recipe:
 
 
 def _check_files(located: Located) -> None:
-    names = file_names(located.folder)
-    if not names:
-        raise UnknownModel(
-            f"there is no model in `{located.folder}`: no such folder, or nothing in it",
-            hint="name the folder that holds the model's `config.json`",
-        )
+    names = files_of(located)
     if not any(WEIGHTS.fullmatch(name) for name in names):
         raise unusable(located.name, "it has no network that can be run here, neither ONNX nor safetensors")
     if "tokenizer.json" not in names:
@@ -210,10 +202,8 @@ def _check_modules(folder: Path) -> None:
             (".Router", ".Asym", ".LogitScore")
         ):
             raise ValueError(f"it has a module that is not known: {kind:.80}")
-        path = str(module.get("path", "")) if isinstance(module, dict) else ""
-        if kind.endswith(".Pooling") and not read_config(folder / path / "config.json").flag(
-            "include_prompt", True
-        ):
+        home = module_folder(folder, str(module.get("path") or "") if isinstance(module, dict) else "")
+        if kind.endswith(".Pooling") and not read_config(home / "config.json").flag("include_prompt", True):
             raise ValueError("it leaves prompts out of its pooling")
 
 
@@ -221,20 +211,14 @@ def _prompts(located: Located, described: Description, kind: str) -> tuple[str, 
     """What is put before queries and before documents."""
     if kind == "reranker":
         return described.prompt_for(described.default_prompt or ""), ""
-    from vai.models.local.families import family_of
-
-    family = family_of(located.name)
-    if family.pooling != "mean" and not (located.folder / "modules.json").exists():
+    if family_of(located.name).pooling != "mean" and not (located.folder / "modules.json").exists():
         raise ValueError("it does not say how token states become a vector: `modules.json` is missing")
-    query, document = described.prompt_for("query"), described.prompt_for("document", "passage", "corpus")
-    return (query, document) if query or document else (family.query_prompt, family.document_prompt)
+    return prompts_of(located.name, described)
 
 
 def _digest(folder: Path) -> str:
     """What changes with the files that are read."""
-    digest = hashlib.sha256()
-    for name in file_names(folder):
-        if WEIGHTS.fullmatch(name) or AROUND_WEIGHTS.fullmatch(name):
-            with (folder / name).open("rb") as file:
-                digest.update(name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:12]
+    around = [
+        name for name in file_names(folder) if WEIGHTS.fullmatch(name) or AROUND_WEIGHTS.fullmatch(name)
+    ]
+    return digest_of(folder, {*around, *module_files(folder)})

@@ -64,7 +64,8 @@ class Recipe:
 
 def unusable(name: str, reason: str) -> UnsupportedModel:
     """The error that says that a model cannot be used, and why."""
+    legible = "".join(character for character in " ".join(reason.split()) if character.isprintable())
     return UnsupportedModel(
-        f"the model `{name}` cannot be used: {' '.join(reason.split()).rstrip('.'):.300}",
+        f"the model `{name}` cannot be used: {legible.rstrip('.'):.300}",
         hint="`docs/models.md` says which models can be run here",
     )

@@ -18,7 +18,10 @@ READING = 1
 """Changes whenever the same texts would be prompted, joined, cut or windowed in another way: a part of revisions."""
 
 MOST_WINDOWS = 64
-"""Of one passage; what lies beyond them is not read."""
+"""Of one passage, whoever reads it; what lies beyond them is not read."""
+
+OVERLAP = 4
+"""Windows share a quarter of their length, so that a sentence at the end of one is whole in one of them."""
 
 _EXAMPLE, _ANOTHER = "a", "b"
 
@@ -91,6 +94,12 @@ def _template(tokenizer: Tokenizer, row: Encoding, *examples: str) -> Template:
     return Template(tuple(gaps), tuple(gap_types), tuple(text_types))
 
 
+def tokens_in_windows(room: int, most: int = MOST_WINDOWS) -> int:
+    """How many tokens of a text windows of at most `room` hold; of one that has more the rest is left out."""
+    overlap = room // OVERLAP
+    return most * (room - overlap) + overlap
+
+
 def token_windows(tokens: int, room: int, most: int = MOST_WINDOWS) -> list[tuple[int, int]]:
     """Where to cut a text of so many tokens into windows of at most `room`, as (first, behind the last).
 
@@ -99,7 +108,7 @@ def token_windows(tokens: int, room: int, most: int = MOST_WINDOWS) -> list[tupl
     """
     if tokens <= room:
         return [(0, tokens)]
-    overlap = room // 4
+    overlap = room // OVERLAP
     stride = room - overlap
     count = -(-(tokens - overlap) // stride)
     if count > most:

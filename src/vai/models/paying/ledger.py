@@ -8,7 +8,6 @@ Money is counted in whole nano-dollars, of which a token of the cheapest model c
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 import sys
@@ -20,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vai.disk import NO_ROOM, reason_of
 from vai.errors import StoreBusy, StoreCorrupt, StoreFailure, StoreFull, StoreReadOnly, StoreTooNew
 
 if TYPE_CHECKING:
@@ -56,8 +56,6 @@ _SCHEMA = (
 
 _SPENT = """INSERT INTO spending VALUES (?, ?, 1, ?, ?) ON CONFLICT (day, model) DO UPDATE SET
     requests = requests + 1, tokens = tokens + excluded.tokens, nanodollars = nanodollars + excluded.nanodollars"""
-
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class TooLittleError(Exception):
@@ -282,9 +280,9 @@ def _failures_named(path: Path, action: str) -> Iterator[None]:
     except sqlite3.Error as error:
         raise _named(error, path, action) from error
     except OSError as error:
-        if error.errno in _NO_ROOM:
+        if error.errno in NO_ROOM:
             raise _no_room(path) from error
-        raise _no_right(path, action, (error.strerror or str(error)).lower()) from error
+        raise _no_right(path, action, reason_of(error)) from error
 
 
 def _named(error: sqlite3.Error, path: Path, action: str) -> StoreFailure:

@@ -6,28 +6,17 @@ counts the requests instead of making them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vai.errors import UnknownModel
 from vai.models.names import canonical_name, place_of
+from vai.models.paying.spending import usd_for
 from vai.models.remote.embedding import RequestLimits, Rows, embed_in_requests
-from vai.models.remote.reranking import (
-    TEMPLATE_TOKENS,
-    PairLimits,
-    Scored,
-    likely_tokens,
-    most_tokens,
-    read_in_requests,
-)
+from vai.models.remote.lengths import likely_tokens, most_tokens
+from vai.models.remote.reranking import PairLimits, Scored, read_in_requests
 from vai.models.remote.voyage import CONTEXT_TOKENS, EMBEDDING_MODELS, RERANK_MODELS, TEXTS, VoyageModel
-from vai.models.remote.windows import utf8_length
 
-TYPICAL_BYTES_PER_TOKEN = 4
-"""Of UTF-8: prose has four to five, program text three to four."""
-
-_MILLION = 1_000_000
 _ANY_PAIRS = VoyageModel(price=0.0).limits
 _ANY_TEXTS = RequestLimits(texts=TEXTS, bytes=320_000)
 
@@ -55,7 +44,7 @@ class Tariff:
         """The price of so many tokens in US dollars."""
         if self.usd_per_million_tokens is None:
             return None
-        return round(tokens * self.usd_per_million_tokens / _MILLION, 9)
+        return round(usd_for(tokens, self.usd_per_million_tokens), 9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +63,6 @@ class Work:
         )
 
 
-def price_of(name: str) -> float | None:
-    """US dollars per million tokens of the model of that name: 0 if it runs here, None if that is not known.
-
-    Raises:
-        UnknownModel: there is no model of that name.
-    """
-    return tariff_of(name).usd_per_million_tokens
-
-
 def tariff_of(name: str) -> Tariff:
     """What is known of the model of that name.
 
@@ -96,8 +76,7 @@ def tariff_of(name: str) -> Tariff:
         return Tariff(name, reranker.price, pairs=reranker.limits)
     if name in EMBEDDING_MODELS:
         embedder = EMBEDDING_MODELS[name]
-        request = RequestLimits(texts=TEXTS, bytes=embedder.request_tokens)
-        return Tariff(name, embedder.price, request=request)
+        return Tariff(name, embedder.price, request=embedder.limits)
     place = place_of(name)
     if place == "known" and name not in {model.name for model in known_models()}:
         raise UnknownModel(f"there is no model called `{name}`", hint="`vai models` lists what can be named")
@@ -109,10 +88,8 @@ def embedding_work(tariff: Tariff, texts: Sequence[str]) -> Work:
     asked: list[Work] = []
 
     def ask(some: Sequence[str]) -> Rows:
-        lengths = [utf8_length(text) for text in some]
-        tokens = sum(math.ceil(length / TYPICAL_BYTES_PER_TOKEN) for length in lengths)
-        most = sum(min(length + TEMPLATE_TOKENS, tariff.text_tokens) for length in lengths)
-        asked.append(Work(_one(tariff), tokens, most))
+        most = most_tokens(some, tariff.text_tokens)
+        asked.append(Work(_one(tariff), likely_tokens(some), most))
         return [[1.0]] * len(some)
 
     embed_in_requests(ask, tariff.request, texts, dimension=1)
@@ -124,8 +101,8 @@ def reranking_work(tariff: Tariff, query: str, passages: Sequence[str]) -> Work:
     asked: list[Work] = []
 
     def ask(query: str, texts: Sequence[str], _: float | None) -> Scored:
-        most = most_tokens(query, texts, tariff.pairs.pair_tokens)
-        asked.append(Work(_one(tariff), likely_tokens(query, texts), most))
+        most = most_tokens(texts, tariff.pairs.pair_tokens, query=query)
+        asked.append(Work(_one(tariff), likely_tokens(texts, query=query), most))
         return Scored([0.0] * len(texts), tokens=0)
 
     read_in_requests(ask, tariff.pairs, "relevance", query, passages, None)

@@ -196,6 +196,11 @@ def nanodollars(usd: float) -> int:
     return round(usd * NANODOLLARS)
 
 
+def usd_for(tokens: int, usd_per_million_tokens: float) -> float:
+    """What so many tokens cost, in US dollars."""
+    return tokens * usd_per_million_tokens / 1_000_000
+
+
 def dollars(usd: float) -> str:
     """A sum of money as people write it: with cents, and small ones to three digits that say something."""
     digits = 2 if usd >= 1 or usd <= 0 else max(2, 2 - math.floor(math.log10(usd)))

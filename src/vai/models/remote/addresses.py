@@ -15,6 +15,8 @@ def checked_address(service: str, base_url: str, hint: str | None, *, with_key: 
     """
     from urllib.parse import urlsplit
 
+    import httpx2
+
     def refusal(fault: str) -> InvalidSettings:
         return InvalidSettings(f"the address of {service} {fault}", hint=hint)
 
@@ -24,12 +26,16 @@ def checked_address(service: str, base_url: str, hint: str | None, *, with_key: 
     try:
         parts = urlsplit(address)
         host, _ = parts.hostname, parts.port
-    except ValueError as error:
+        (host or "").encode("idna")  # which looking it up would do, and fail
+        as_sent = httpx2.URL(address).raw_host.decode()
+    except (ValueError, httpx2.InvalidURL) as error:
         raise refusal(f"cannot be read: {error}") from None
     if "@" in parts.netloc:
         raise refusal("holds a user name or password, which do not belong there")
     if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
         raise refusal(f"is not like `https://host/path`: `{address}`")
+    if as_sent != host:  # a key would go where nobody has looked
+        raise refusal(f"can be read in two ways: `{address}`")
     on_this_machine = _is_loopback(host)
     if with_key and parts.scheme == "http" and not on_this_machine:
         raise refusal(

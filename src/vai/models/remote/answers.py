@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -10,6 +9,12 @@ from vai.models.remote.exchange import BrokenAnswer
 from vai.types import Json
 
 T = TypeVar("T")
+
+LARGEST_NUMBER = 3.4028234e38
+"""Values become float32, in which more is infinite."""
+
+MOST_TOKENS = 1 << 40
+"""Of one request; what a service says beyond it is nonsense, and no sum of money."""
 
 
 def field_of(value: Json, name: str) -> Json:
@@ -45,8 +50,8 @@ def _index(value: Json, count: int) -> int:
 
 
 def number(value: Json, what: str) -> float:
-    """A finite number."""
-    if not _lies_within(value, -sys.float_info.max, sys.float_info.max):
+    """A finite number, as a float32 too."""
+    if not _lies_within(value, -LARGEST_NUMBER, LARGEST_NUMBER):
         raise BrokenAnswer(f"has a {what} that is no number: {value!r:.40}")
     return float(value)  # type: ignore[arg-type]
 
@@ -69,8 +74,8 @@ def total_tokens(answer: Json) -> int:
 
 
 def token_count(value: Json) -> int:
-    """A whole number from 0."""
-    if type(value) is not int or value < 0:
+    """A whole number from 0, of which the price can be told."""
+    if type(value) is not int or not 0 <= value <= MOST_TOKENS:
         raise BrokenAnswer(f"has a token count that is none: {value!r:.40}")
     return value
 

@@ -10,7 +10,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, TypeVar
 
 from vai.background import in_background
-from vai.models.remote.windows import utf8_length
+from vai.models.remote.lengths import in_requests, utf8_length
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -80,19 +80,10 @@ def unit_length(rows: Rows) -> Matrix:
 
 
 def _requests(limits: RequestLimits, texts: Sequence[str], rows: Sequence[int]) -> Iterator[list[int]]:
-    """The rows of each request: spread over those in flight, cut where the next text would be too much."""
+    """The rows of each request: spread over those in flight."""
     most = min(limits.texts, max(FEWEST_TEXTS, -(-len(rows) // IN_FLIGHT)))
-    request: list[int] = []
-    total = 0
-    for row in rows:
-        length = utf8_length(texts[row])
-        if request and (len(request) == most or total + length > limits.bytes):
-            yield request
-            request, total = [], 0
-        request.append(row)
-        total += length
-    if request:
-        yield request
+    for request in in_requests([utf8_length(texts[row]) for row in rows], most=most, most_bytes=limits.bytes):
+        yield list(rows[request])
 
 
 def in_flight(work: Callable[[T], R], items: Iterable[T], most: int = IN_FLIGHT) -> Iterator[R]:
@@ -119,16 +110,9 @@ def token_ends(text: str) -> Sequence[int]:
     A service's own tokenizer is not here. Chunks are cut by these lengths, so the size of chunks is in these tokens,
     of which prose has about as many as of any other model's.
     """
-    from array import array
+    from vai.models.local import encoder
 
-    from vai.models.local.encoder import pieces_of
-
-    tokenizer = _tokenizer()
-    readable = text.encode("utf-8", "replace").decode()
-    ends = array("q")
-    for start, piece in pieces_of(readable):
-        ends.extend(start + end for _, end in tokenizer.encode(piece, add_special_tokens=False).offsets)
-    return ends
+    return encoder.token_ends(_tokenizer(), text)
 
 
 @cache

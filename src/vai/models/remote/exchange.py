@@ -134,7 +134,7 @@ def _exchange(client: httpx2.Client, request: Request, limit_s: float, max_bytes
             return Answer(response.status_code, response.headers, bytes(received))
     except httpx2.TimeoutException:
         raise TimedOut(limit_s) from None
-    except httpx2.ConnectError as error:
+    except (httpx2.ConnectError, httpx2.InvalidURL, UnicodeError) as error:  # or a proxy cannot be one
         raise AttemptFailed(f"`{request.url}` cannot be reached ({one_line(str(error))})") from error
     except httpx2.HTTPError as error:
         raise AttemptFailed(f"its answer broke off or is not HTTP ({one_line(str(error))})") from error

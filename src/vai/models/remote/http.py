@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_ANSWER_BYTES = 64_000_000
+AS_SERVED = "as served"
+"""The revision of models behind an address, where nobody says when they change."""
 WORTH_ANOTHER_TRY = frozenset({408, 425, 429})
 """Statuses that say "not now" rather than "no"; so does every 5xx."""
 
@@ -104,6 +106,7 @@ class RemoteService:
         self._passing = passing
         self._max_answer_bytes = max_answer_bytes
         self._client: httpx2.Client | None = None
+        self._open_client()  # now, because it takes time that a deadline may not leave
 
     def post(
         self,

@@ -21,7 +21,7 @@ from vai.models.remote.embedding import (
     within_tokens,
 )
 from vai.models.remote.exchange import BrokenAnswer
-from vai.models.remote.http import Hints, Patience, RemoteService
+from vai.models.remote.http import AS_SERVED, Hints, Patience, RemoteService
 from vai.models.remote.servers import SERVER_PATIENCE
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class OpenAIEmbedder:
 
     languages: tuple[str, ...] = ()
     usd_per_million_tokens = 0.0
-    revision = "as served"
+    revision = AS_SERVED
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class OpenAIEmbedder:
         return self._dimension
 
     def token_ends(self, text: str) -> Sequence[int]:
-        """For each token of `text`, the offset of the character after it; see `remote_embedding.token_ends`."""
+        """For each token of `text`, the offset of the character after it; see `vai.models.remote.embedding`."""
         return token_ends(text)
 
     def embed_documents(self, texts: Sequence[str]) -> Matrix:

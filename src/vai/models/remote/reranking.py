@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Literal
 
 from vai.errors import BudgetSpent, RemoteUnavailable
 from vai.models.remote.http import DeadlineReached
-from vai.models.remote.windows import best_window, cut_at, utf8_length, windows_of
-from vai.types import Reading, Stopped
+from vai.models.remote.lengths import TEMPLATE_TOKENS, in_requests, utf8_length
+from vai.models.remote.windows import best_window, cut_at, windows_of
+from vai.types import Calibration, Reading, Stopped
 
 if TYPE_CHECKING:
+    from vai.models.remote.http import RemoteService
     from vai.types import Span
 
 Scale = Literal["relevance", "logits"]
@@ -22,11 +24,23 @@ Scale = Literal["relevance", "logits"]
 ADVISED_TOKENS = 200_000
 """Of one request: above it Voyage advises to split, for the sake of latency."""
 
-TEMPLATE_TOKENS = 16
-"""What a service puts around a query and a passage: special tokens, a prompt."""
 
-BYTES_PER_TOKEN_OF_PROSE = 4
-"""For telling what was read where the service does not say."""
+class ServedReranker:
+    """What rerankers behind an address have in common: nobody has measured what their values mean.
+
+    `close` gives back connections; so does forgetting the reranker.
+    """
+
+    blend = 0.0
+    similarity_scale = 1.0
+    languages: tuple[str, ...] = ()
+    calibration: Calibration | None = None
+
+    _service: RemoteService
+
+    def close(self) -> None:
+        """Close connections that are kept for the next call."""
+        self._service.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,35 +120,30 @@ def _read(
 ) -> tuple[list[float], int, Ending | None]:
     """A value for each text, NaN for those that were not read; the tokens that it took; why it ended early."""
     values, tokens = [math.nan] * len(texts), 0
-    for first, behind in _requests(limits, query, texts):
+    for request in _requests(limits, query, texts):
         try:
-            scored = ask(query, texts[first:behind], deadline)
+            scored = ask(query, texts[request], deadline)
         except DeadlineReached as late:
             return values, tokens, Ending("deadline", late.message)
         except BudgetSpent as spent:
             return values, tokens, Ending("spent", spent.message)
         except RemoteUnavailable as failure:
-            if first == 0:
+            if request.start == 0:
                 raise
             return values, tokens, Ending("failed", failure.message)
-        values[first:behind] = scored.values
+        values[request] = scored.values
         tokens += scored.tokens
     return values, tokens, None
 
 
-def _requests(limits: PairLimits, query: str, texts: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """The texts of each request: from one to before another, cut where the next would be one too many or too long."""
-    query_bytes = utf8_length(query)
-    most = limits.request_tokens * limits.bytes_per_token
-    first, total = 0, 0
-    for place, text in enumerate(texts):
-        pair = query_bytes + utf8_length(text)
-        if place > first and (place - first == limits.documents or total + pair > most):
-            yield first, place
-            first, total = place, 0
-        total += pair
-    if texts:
-        yield first, len(texts)
+def _requests(limits: PairLimits, query: str, texts: Sequence[str]) -> Iterator[slice]:
+    """The texts of each request, where the query counts with every one."""
+    beside = utf8_length(query)
+    return in_requests(
+        [beside + utf8_length(text) for text in texts],
+        most=limits.documents,
+        most_bytes=limits.request_tokens * limits.bytes_per_token,
+    )
 
 
 def _reading(
@@ -179,15 +188,3 @@ def _value_of_nothing(scale: Scale) -> float:
     from vai.calibration import logits_from
 
     return 0.0 if scale == "relevance" else float(logits_from([0.0])[0])
-
-
-def most_tokens(query: str, texts: Sequence[str], pair_tokens: int) -> int:
-    """No request for these texts has more tokens: a token has a byte at least."""
-    query_bytes = utf8_length(query)
-    return sum(min(query_bytes + utf8_length(text) + TEMPLATE_TOKENS, pair_tokens) for text in texts)
-
-
-def likely_tokens(query: str, texts: Sequence[str]) -> int:
-    """About how many tokens a service reads that does not say so: four bytes each, as prose has."""
-    query_bytes = utf8_length(query)
-    return sum(math.ceil((query_bytes + utf8_length(text)) / BYTES_PER_TOKEN_OF_PROSE) for text in texts)

@@ -12,25 +12,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, get_args
 
 from vai.errors import InvalidSettings, RemoteFailure, UnsupportedModel
 from vai.models.names import ServerName, server_name
-from vai.models.remote.answers import field_of, in_order, number
+from vai.models.remote.answers import MOST_TOKENS, field_of, in_order, number
 from vai.models.remote.exchange import BrokenAnswer
-from vai.models.remote.http import WORTH_ANOTHER_TRY, DeadlineReached, Hints, Patience, RemoteService
+from vai.models.remote.http import (
+    AS_SERVED,
+    WORTH_ANOTHER_TRY,
+    DeadlineReached,
+    Hints,
+    Patience,
+    RemoteService,
+)
+from vai.models.remote.lengths import likely_tokens
 from vai.models.remote.reranking import (
     Ending,
     PairLimits,
     Scale,
     Scored,
-    likely_tokens,
+    ServedReranker,
     nothing_read,
     read_in_requests,
 )
 from vai.settings import one_of
-from vai.types import Calibration, Reading
+from vai.types import Reading
 
 if TYPE_CHECKING:
     from vai.models.access import Access
@@ -87,7 +96,12 @@ def open_server_reranker(name: str, *, access: Access) -> CohereReranker | TeiRe
     return CohereReranker(server, key=access.rerank_key, patience=access.patience)
 
 
-class CohereReranker:
+def _limits(max_tokens: int, documents: int) -> PairLimits:
+    """What goes into one request to a server that reads `max_tokens`, of which half at most are the query's."""
+    return PairLimits(max_tokens // 2, max_tokens, documents, BYTES_PER_TOKEN, REQUEST_TOKENS)
+
+
+class CohereReranker(ServedReranker):
     """A `Reranker` in Cohere's format.
 
     Values are relevance in 0–1 unless the address says `scale=logits`. A server that gives other numbers is an error
@@ -95,19 +109,14 @@ class CohereReranker:
     in one way and the next in another.
     """
 
-    blend = 0.0
-    similarity_scale = 1.0
-    languages: tuple[str, ...] = ()
     usd_per_million_tokens = 0.0
-    revision = "as served"
-    calibration: Calibration | None = None
+    revision = AS_SERVED
 
     def __init__(self, server: ServerName, *, key: str | None, patience: Patience | None = None) -> None:
         self.name = server.name
         self._server = server
         self._scale: Scale = one_of(get_args(Scale), server.parameters.get("scale"), "`scale`") or "relevance"
-        max_tokens = server.number("max_tokens", DEFAULT_MAX_TOKENS)
-        self._limits = PairLimits(max_tokens // 2, max_tokens, DOCUMENTS, BYTES_PER_TOKEN, REQUEST_TOKENS)
+        self._limits = _limits(server.number("max_tokens", DEFAULT_MAX_TOKENS), DOCUMENTS)
         self._service = RemoteService(
             server.place, server.address, key, patience=patience or SERVER_PATIENCE, hints=_COHERE_HINTS
         )
@@ -121,10 +130,6 @@ class CohereReranker:
         """
         return read_in_requests(self._ask, self._limits, self._scale, query, passages, deadline)
 
-    def close(self) -> None:
-        """Close connections that are kept for the next call."""
-        self._service.close()
-
     def _ask(self, query: str, documents: Sequence[str], deadline: float | None) -> Scored:
         payload: dict[str, Json] = {"query": query, "documents": documents, "top_n": len(documents)}
         if self._server.model is not None:
@@ -136,7 +141,9 @@ class CohereReranker:
                 len(documents),
                 lambda result: number(field_of(result, "relevance_score"), "relevance"),
             )
-            return Scored(self._on_scale(values), _tokens_said(answer) or likely_tokens(query, documents))
+            return Scored(
+                self._on_scale(values), _tokens_said(answer) or likely_tokens(documents, query=query)
+            )
 
         return self._service.post(self._path, payload, read, deadline=deadline)
 
@@ -164,7 +171,7 @@ def _tokens_said(answer: Json) -> int:
         value = answer
         for name in path:
             value = value.get(name) if isinstance(value, dict) else None
-        if type(value) is int and value > 0:
+        if type(value) is int and 0 < value <= MOST_TOKENS:
             return value
     return 0
 
@@ -182,7 +189,7 @@ class Served:
     @property
     def limits(self) -> PairLimits:
         """What goes into one request."""
-        return PairLimits(self.max_tokens // 2, self.max_tokens, self.texts, BYTES_PER_TOKEN, REQUEST_TOKENS)
+        return _limits(self.max_tokens, self.texts)
 
     @property
     def revision(self) -> str:
@@ -190,17 +197,14 @@ class Served:
         return f"{self.model}@{self.sha or 'unknown'}/{self.max_tokens}"
 
 
-class TeiReranker:
+class TeiReranker(ServedReranker):
     """A `Reranker` that Text Embeddings Inference serves: logits, as `raw_scores` gives them.
 
-    What it serves is asked once, when it is first needed.
+    What it serves is asked once, when it is first needed. Where it did not say so, only reading asks again, which
+    knows a deadline.
     """
 
-    blend = 0.0
-    similarity_scale = 1.0
-    languages: tuple[str, ...] = ()
     usd_per_million_tokens = 0.0
-    calibration: Calibration | None = None
 
     def __init__(self, server: ServerName, *, key: str | None, patience: Patience | None = None) -> None:
         self.name = server.name
@@ -212,6 +216,7 @@ class TeiReranker:
             server.place, server.address, key, patience=usual, hints=_HINTS, passing=passing
         )
         self._served: Served | None = None
+        self._asked = False
 
     @property
     def revision(self) -> str:
@@ -219,10 +224,10 @@ class TeiReranker:
 
         So nothing that was kept of a reading counts for a model that is not known.
         """
-        try:
-            return self._serves(None).revision
-        except (RemoteFailure, UnsupportedModel):
-            return f"not known at {time.time_ns()}"
+        if not self._asked:
+            with suppress(RemoteFailure, UnsupportedModel):
+                self._serves(None)
+        return self._served.revision if self._served else f"not known at {time.time_ns()}"
 
     def score(self, query: str, passages: Sequence[str], *, deadline: float | None = None) -> Reading:
         """Logits float32 [n] in input order; see `Reranker.score`.
@@ -236,12 +241,9 @@ class TeiReranker:
             return nothing_read("logits", passages, Ending("deadline", late.message))
         return read_in_requests(self._ask, served.limits, "logits", query, passages, deadline)
 
-    def close(self) -> None:
-        """Close connections that are kept for the next call."""
-        self._service.close()
-
     def _serves(self, deadline: float | None) -> Served:
         if self._served is None:
+            self._asked = True
             served = self._service.get("/info", read_info, deadline=deadline, patience=self._brief)
             if not served.is_reranker:
                 raise UnsupportedModel(
@@ -260,7 +262,7 @@ class TeiReranker:
             values = in_order(
                 answer, len(documents), lambda result: number(field_of(result, "score"), "score")
             )
-            return Scored(values, likely_tokens(query, documents))
+            return Scored(values, likely_tokens(documents, query=query))
 
         return self._service.post("/rerank", payload, read, deadline=deadline)
 

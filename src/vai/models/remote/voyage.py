@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from vai.errors import KeyMissing, UnknownModel
+from vai.models.remote.embedding import RequestLimits
 from vai.models.remote.http import Hints
 from vai.models.remote.reranking import PairLimits
 
@@ -35,8 +36,6 @@ DIMENSIONS = (256, 512, 1_024, 2_048)
 DEFAULT_DIMENSION = 1_024
 CONTEXT_TOKENS = 32_000
 """Of one text, for every embedder."""
-
-MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,11 @@ class VoyageEmbedding:
     price: float
     request_tokens: int
     space: str | None = None
+
+    @property
+    def limits(self) -> RequestLimits:
+        """What goes into one request: as many bytes as tokens, because a token has a byte at least."""
+        return RequestLimits(texts=TEXTS, bytes=self.request_tokens)
 
 
 EMBEDDING_MODELS: Mapping[str, VoyageEmbedding] = MappingProxyType(

@@ -9,23 +9,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vai.errors import InvalidSettings
-from vai.models.paying.spending import Purse
+from vai.models.paying.spending import Purse, usd_for
 from vai.models.remote.answers import field_of, in_order, total_tokens, vector
-from vai.models.remote.embedding import RequestLimits, Rows, embed_in_requests, embed_one, token_ends
-from vai.models.remote.http import Patience, RemoteService
-from vai.models.remote.reranking import TEMPLATE_TOKENS
+from vai.models.remote.embedding import Rows, embed_in_requests, embed_one, token_ends
+from vai.models.remote.http import AS_SERVED, Patience, RemoteService
+from vai.models.remote.lengths import most_tokens
 from vai.models.remote.voyage import (
     CONTEXT_TOKENS,
     DEFAULT_DIMENSION,
     DIMENSIONS,
     EMBEDDING_MODELS,
     HINTS,
-    MILLION,
-    TEXTS,
     VOYAGE_ADDRESS,
     known_model,
 )
-from vai.models.remote.windows import utf8_length
 
 if TYPE_CHECKING:
     from vai.arrays import Matrix, Vector
@@ -44,7 +41,7 @@ class VoyageEmbedder:
     """
 
     languages: tuple[str, ...] = ()
-    revision = "as served"
+    revision = AS_SERVED
     max_tokens = CONTEXT_TOKENS
 
     def __init__(
@@ -76,7 +73,7 @@ class VoyageEmbedder:
         return self._service.base_url
 
     def token_ends(self, text: str) -> Sequence[int]:
-        """For each token of `text`, the offset of the character after it; see `remote_embedding.token_ends`."""
+        """For each token of `text`, the offset of the character after it; see `vai.models.remote.embedding`."""
         return token_ends(text)
 
     def embed_documents(self, texts: Sequence[str]) -> Matrix:
@@ -86,10 +83,9 @@ class VoyageEmbedder:
             RemoteRefused, RemoteUnavailable: the service said no, or failed.
             BudgetSpent: there is no money left for it.
         """
-        limits = RequestLimits(texts=TEXTS, bytes=self._model.request_tokens)  # a token has a byte at least
         return embed_in_requests(
             lambda some: self._ask("document", some, patience=self._steady),
-            limits,
+            self._model.limits,
             texts,
             self.dimension,
         )
@@ -120,8 +116,8 @@ class VoyageEmbedder:
             "output_dimension": self.dimension,
             "output_dtype": "float",
         }
-        most = sum(min(utf8_length(text) + TEMPLATE_TOKENS, CONTEXT_TOKENS) for text in texts)
-        with self._purse.paying(self.name, most * self._model.price / MILLION) as bill:
+        at_most = usd_for(most_tokens(texts, CONTEXT_TOKENS), self._model.price)
+        with self._purse.paying(self.name, at_most) as bill:
             rows, tokens = self._service.post(
                 "/embeddings",
                 payload,
@@ -129,7 +125,7 @@ class VoyageEmbedder:
                 deadline=deadline,
                 patience=patience,
             )
-            bill.tokens, bill.usd = tokens, tokens * self._model.price / MILLION
+            bill.tokens, bill.usd = tokens, usd_for(tokens, self._model.price)
         return rows
 
 

@@ -8,26 +8,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vai.models.paying.spending import Purse
+from vai.models.paying.spending import Purse, usd_for
 from vai.models.remote.answers import field_of, in_order, relevance, total_tokens
-from vai.models.remote.http import Patience, RemoteService
-from vai.models.remote.reranking import Scored, most_tokens, read_in_requests
-from vai.models.remote.voyage import HINTS, MILLION, RERANK_MODELS, VOYAGE_ADDRESS, known_model
-from vai.types import Calibration, Reading
+from vai.models.remote.http import AS_SERVED, Patience, RemoteService
+from vai.models.remote.lengths import most_tokens
+from vai.models.remote.reranking import Scored, ServedReranker, read_in_requests
+from vai.models.remote.voyage import HINTS, RERANK_MODELS, VOYAGE_ADDRESS, known_model
+from vai.types import Reading
 
 if TYPE_CHECKING:
     from vai.types import Json
 
 
-class VoyageReranker:
-    """A `Reranker` that Voyage runs. `close` gives back its connections; so does forgetting it."""
+class VoyageReranker(ServedReranker):
+    """A `Reranker` that Voyage runs."""
 
-    blend = 0.0
-    similarity_scale = 1.0
-    languages: tuple[str, ...] = ()
-    revision = "as served"
-    calibration: Calibration | None = None
-    """Relevances are the service's own; `vai` has not measured what they mean."""
+    revision = AS_SERVED
 
     def __init__(
         self,
@@ -53,10 +49,6 @@ class VoyageReranker:
         """Relevances float32 [n] in input order; see `Reranker.score`."""
         return read_in_requests(self._ask, self._model.limits, "relevance", query, passages, deadline)
 
-    def close(self) -> None:
-        """Close connections that are kept for the next call."""
-        self._service.close()
-
     def _ask(self, query: str, documents: Sequence[str], deadline: float | None) -> Scored:
         payload: dict[str, Json] = {
             "query": query,
@@ -64,12 +56,13 @@ class VoyageReranker:
             "model": self.name,
             "truncation": True,
         }
-        at_most = most_tokens(query, documents, self._model.pair_tokens) * self._model.price / MILLION
+        most = most_tokens(documents, self._model.pair_tokens, query=query)
+        at_most = usd_for(most, self._model.price)
         with self._purse.paying(self.name, at_most) as bill:
             scored = self._service.post(
                 "/rerank", payload, lambda answer: read_scores(answer, len(documents)), deadline=deadline
             )
-            bill.tokens, bill.usd = scored.tokens, scored.tokens * self._model.price / MILLION
+            bill.tokens, bill.usd = scored.tokens, usd_for(scored.tokens, self._model.price)
         return scored
 
 

@@ -10,19 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from vai.models.local.templates import MOST_WINDOWS, OVERLAP
 from vai.types import Span
-
-MOST_WINDOWS = 64
-"""Of one passage; what lies behind is not read."""
-
-OVERLAP = 4
-"""A window begins within the last quarter of the one before, so that a sentence at its end is whole in one of them."""
 
 
 def windows_of(text: str, room: int) -> list[Span]:
     """Spans of at most `room` bytes that cover the text from its beginning, one where all of it fits.
 
-    They end and begin at white space where there is some nearby, and there are at most `MOST_WINDOWS`.
+    They end and begin at white space where there is some nearby, each within the last quarter of the one before, and
+    there are at most `MOST_WINDOWS`.
     """
     windows = [(0, cut_at(text, 0, room))]
     while windows[-1][1] < len(text) and len(windows) < MOST_WINDOWS:
@@ -64,8 +60,3 @@ def best_window(values: Sequence[float], windows: Sequence[Span]) -> tuple[float
         return math.nan, None
     best = max(range(len(values)), key=lambda place: (values[place], -place))
     return values[best], windows[best] if len(windows) > 1 else None
-
-
-def utf8_length(text: str) -> int:
-    """Bytes of a text as it is sent."""
-    return len(text.encode("utf-8", "replace"))
