@@ -142,6 +142,8 @@ def test_scores_that_tell_all_passages_apart_do_not_give_an_endless_slope() -> N
         ([1.0, 2.0, 3.0, 4.0], [True, True, False, False], "do not rise with relevance"),
         ([1.0, 2.0, 1.0, 2.0], [True, True, False, False], "do not rise with relevance"),
         ([2.0, 2.0, 2.0], [True, False, True], "the same score"),
+        ([1.0, math.nan, 3.0], [True, False, True], "no finite score"),
+        ([1.0, 2.0, math.inf], [False, False, True], "no finite score"),
         ([1.0, 2.0], [False, False], "all 2 passages are not relevant"),
         ([1.0, 2.0], [True, True], "all 2 passages are relevant"),
     ],
@@ -151,6 +153,12 @@ def test_scores_that_say_nothing_of_relevance_are_refused_with_the_reason(
 ) -> None:
     with pytest.raises(NotCalibratable, match=why):
         fit(logits, relevant)
+
+
+@pytest.mark.parametrize("weights", [[0.0, 0.0], [1.0, -1.0], [1.0, math.nan], [math.inf, 1.0]])
+def test_weights_that_are_none_are_a_mistake_in_the_program(weights: list[float]) -> None:
+    with pytest.raises(ValueError, match="weights have to be finite"):
+        fit([1.0, 2.0], [False, True], weights)
 
 
 @given(st.lists(st.tuples(FLOATS, st.booleans()), min_size=2, max_size=40))

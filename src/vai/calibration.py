@@ -84,12 +84,15 @@ def fit(logits: ArrayLike, relevant: ArrayLike, weights: ArrayLike | None = None
         weights: how much each counts, [n]; all the same by default. Only their ratios matter.
 
     Raises:
-        NotCalibratable: all passages are of one kind, all logits are the same, or the slope does not come out
-            positive.
+        NotCalibratable: all passages are of one kind, all logits are the same or one is not finite, or the slope
+            does not come out positive.
+        ValueError: the weights are none.
     """
     values = np.asarray(logits, dtype=np.float64)
     positive = np.asarray(relevant, dtype=bool)
     mass = _masses(weights, len(values))
+    if not np.isfinite(values).all():
+        raise NotCalibratable("it gives some passages no finite score")
     if positive.all() or not positive.any():
         raise NotCalibratable(
             f"all {len(positive):,} passages are {'' if positive.any() else 'not '}relevant"
@@ -104,8 +107,14 @@ def fit(logits: ArrayLike, relevant: ArrayLike, weights: ArrayLike | None = None
 
 
 def _masses(weights: ArrayLike | None, count: int) -> Doubles:
-    """Weights with a mean of 1."""
+    """Weights with a mean of 1.
+
+    Raises:
+        ValueError: one is negative or not finite, or all are 0.
+    """
     given = np.ones(count) if weights is None else np.asarray(weights, dtype=np.float64)
+    if count and not ((given >= 0).all() and 0 < given.sum() < math.inf):
+        raise ValueError("weights have to be finite, none negative, and not all 0")
     mass: Doubles = given * (count / given.sum())
     return mass
 

@@ -5,23 +5,31 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vai.background import in_background
-from vai.errors import EmbedderMismatch, InvalidSettings, UnknownModel
+from vai.errors import InvalidSettings, UnknownModel, VaiError
 from vai.models.access import Access
 from vai.models.catalog import (
     DEFAULT_EMBEDDER,
     DEFAULT_RERANKER,
-    is_remote,
     open_embedder,
     open_reranker,
     require_same_space,
 )
-from vai.models.names import canonical_name, place_of
+from vai.models.fitting import (
+    absent_embedder,
+    is_asked_elsewhere,
+    other_embedder,
+    require_kind,
+    require_trusted,
+)
+from vai.models.names import canonical_name
 from vai.models.paying.spending import Purse
 from vai.planning import QueryPlan
 from vai.protocols import Embedder, Reranker
@@ -33,6 +41,9 @@ if TYPE_CHECKING:
     from vai.models.paying.prices import Tariff
     from vai.scores import ScoreStore
 
+LONGEST_LOAD = 1.0
+"""Seconds that closing waits for a model that is being loaded; a download is not waited for."""
+
 
 class Parts:
     """An embedder and rerankers, named or given.
@@ -42,8 +53,8 @@ class Parts:
         store: the folder of the store, which keeps scores and calibrations; None keeps and knows none.
         embedder: its name, or an object.
         reranker: its name, or an object, for queries that name none.
-        dimension: of the vectors of a collection still to be made, where the embedder offers several.
-        query_embedder: embeds queries, where it shares the embedder's space.
+        dimension: of the vectors of the collection.
+        query_embedder: embeds queries; it has to share the embedder's space.
         max_usd: what may be spent in all.
         say: is told in a sentence what takes long, such as a download.
     """
@@ -66,8 +77,8 @@ class Parts:
         self._embedder = None if isinstance(embedder, str) else embedder
         self._reranker_name = reranker if isinstance(reranker, str) else None
         self._given = None if isinstance(reranker, str) else reranker
-        self._dimension = dimension or settings.dimension
-        self._query_embedder = query_embedder or settings.query_embedder
+        self._dimension = dimension
+        self._query_embedder = query_embedder
         self._for_queries: Embedder | None = None
         self._access = Access.configured(
             settings, os.environ, purse=Purse.configured(settings, os.environ, max_usd=max_usd), say=say
@@ -96,7 +107,9 @@ class Parts:
             self._opened.append(self._embedder.name)
         embedder = self._embedder
         if known is not None and (embedder.name, embedder.revision) != (known.embedder, known.revision):
-            raise _mismatch(collection, known, embedder.name, embedder.revision)
+            raise other_embedder(collection, known, embedder.name, revision=embedder.revision)
+        if known is not None and self._dimension not in {None, known.dimension}:
+            raise other_embedder(collection, known, embedder.name, dimension=self._dimension)
         return embedder
 
     def query_embedder(self, collection: str, known: Provenance) -> Embedder:
@@ -106,25 +119,45 @@ class Parts:
             InvalidSettings: the model makes other vectors.
             EmbedderMismatch: as `embedder`.
         """
-        name = self._query_embedder
-        if name is None or name == known.embedder:
+        name = self._query_embedder_to_open(known)
+        if name is None:
             return self.embedder(collection, known)
         if self._for_queries is None:
-            require_same_space(known.embedder, name)
             self._for_queries = open_embedder(
                 name, threads=self._settings.threads, dimension=known.dimension, access=self._access
             )
             self._opened.append(name)
         return self._for_queries
 
+    def _query_embedder_to_open(self, known: Provenance) -> str | None:
+        """The model that embeds queries in the embedder's stead; the one in the settings where it can, if any."""
+        if self._query_embedder is not None and self._query_embedder != known.embedder:
+            require_same_space(known.embedder, self._query_embedder)
+            return self._query_embedder
+        wished = self._settings.query_embedder
+        if self._query_embedder is None and wished is not None and wished != known.embedder:
+            with suppress(
+                InvalidSettings
+            ):  # the setting is for all collections, and this one's space is another
+                require_same_space(known.embedder, wished)
+                return wished
+        return None
+
     def embedding_tariff(self, known: Provenance | None, *, of_queries: bool = False) -> Tariff:
-        """What the embedder costs; with `of_queries`, the one that embeds queries."""
+        """What the embedder costs; with `of_queries`, the one that embeds queries.
+
+        Raises:
+            UnknownModel: there is none of that name.
+            InvalidSettings: as `query_embedder`.
+        """
         from vai.models.paying.prices import Tariff, tariff_of
 
-        if self._embedder is not None:
+        other = self._query_embedder_to_open(known) if known and of_queries else None
+        if other is None and self._embedder is not None:
             return Tariff(self._embedder.name, self._embedder.usd_per_million_tokens)
-        name = self._embedder_to_open(known)
-        return tariff_of((self._query_embedder or name) if of_queries else name)
+        name = other or self._embedder_to_open(known)
+        require_kind(name, "embedder")
+        return tariff_of(name)
 
     def _embedder_to_open(self, known: Provenance | None) -> str:
         made_with = known.embedder if known else self._settings.embedder
@@ -133,16 +166,23 @@ class Parts:
     def _open_embedder(self, collection: str, known: Provenance | None) -> Embedder:
         name = self._embedder_to_open(known)
         if known is not None and canonical_name(name) != known.embedder:
-            raise _mismatch(collection, known, name)
+            raise other_embedder(collection, known, name)
+        if name not in {self._embedder_name, self._query_embedder, self._settings.embedder}:
+            require_trusted(collection, name)
         try:
             return open_embedder(
                 name,
                 threads=self._settings.threads,
-                dimension=known.dimension if known else self._dimension,
+                dimension=known.dimension if known else self._dimension_of(name),
                 access=self._access,
             )
         except UnknownModel as error:
-            raise (error if known is None else _not_here(collection, known)) from error
+            raise (error if known is None else absent_embedder(collection, known)) from error
+
+    def _dimension_of(self, name: str) -> int | None:
+        """The dimension that was asked for; the one in the settings where the model offers several."""
+        wished = self._settings.dimension if is_asked_elsewhere(name) else None
+        return wished if self._dimension is None else self._dimension
 
     # ── stage 2 ──
 
@@ -166,7 +206,9 @@ class Parts:
 
         if plan.rerank_model is None and self._given is not None:
             return Tariff(self._given.name, self._given.usd_per_million_tokens)
-        return tariff_of(self._reranker_to_open(plan))
+        name = self._reranker_to_open(plan)
+        require_kind(name, "reranker")
+        return tariff_of(name)
 
     def unread(self, plan: QueryPlan, tariff: Tariff) -> Callable[[str, Sequence[str]], Sequence[str]] | None:
         """Tells which passages a paid model has not read with a query yet; None where that is not kept."""
@@ -189,19 +231,25 @@ class Parts:
 
         Raises:
             InvalidSettings: the fallback is a remote model.
+            UnknownModel: there is none of its name.
         """
-        name = self._settings.rerank_fallback
-        if name is not None and is_remote(name) and place_of(name) != "hub":
+        name, fallback = self._settings.rerank_fallback, None
+        if name is not None and is_asked_elsewhere(name):
             raise InvalidSettings(
                 f"`rerank_fallback` has to run on this machine, and `{name}` does not",
                 hint=f"name a local model, such as {DEFAULT_RERANKER}",
             )
-        fallback = None
         if name is not None and canonical_name(name) != reranker.name:
-            fallback = lambda: self._kept(self._start_opening(name).result(), plan)  # noqa: E731
+            with _said_of_fallback():
+                require_kind(name, "reranker")
+            fallback = partial(self._open_fallback, name, plan)
         if reranker is not self._given:
             reranker = self._kept(reranker, plan)
         return Stage2(reranker, fallback=fallback, strict=plan.strict)
+
+    def _open_fallback(self, name: str, plan: QueryPlan) -> Reranker:
+        with _said_of_fallback():
+            return self._kept(self._start_opening(name).result(), plan)
 
     def _start_opening(self, name: str) -> Future[Reranker]:
         if name not in self._rerankers:
@@ -256,26 +304,22 @@ class Parts:
         return len(self._opened)
 
     def close(self) -> None:
-        """Let go of files."""
+        """Let go of files.
+
+        A model that is still being loaded, as after an error elsewhere, is waited for: the end of the interpreter
+        would abort native code (before Python 3.14).
+        """
+        wait(self._rerankers.values(), timeout=LONGEST_LOAD)
         if self._scores is not None:
             self._scores.close()
             self._scores = None
 
 
-def _mismatch(collection: str, known: Provenance, name: str, revision: str = "") -> EmbedderMismatch:
-    """Another embedder, or the same one in another revision, which makes other vectors."""
-    other = f"revision `{revision}` of it" if name == known.embedder else f"`{name}`"
-    elsewhere = "ingest into another collection with `--collection NAME`"
-    return EmbedderMismatch(
-        f"the collection `{collection}` was made with the embedder `{known.embedder}` (revision "
-        f"`{known.revision}`), not with {other}",
-        hint=elsewhere if name == known.embedder else f"leave `--embedder` out, or {elsewhere}",
-    )
-
-
-def _not_here(collection: str, known: Provenance) -> EmbedderMismatch:
-    return EmbedderMismatch(
-        f"the collection `{collection}` was made with the embedder `{known.embedder}`, which cannot be named here",
-        hint="open it with `Collection.open(…, embedder=…)` from Python, or ingest into another collection with "
-        "`--collection NAME`",
-    )
+@contextmanager
+def _said_of_fallback() -> Iterator[None]:
+    """Errors say which setting names the model: who asked a question has not."""
+    try:
+        yield
+    except VaiError as error:
+        error.hint = "; ".join(filter(None, ["the setting `rerank_fallback` names it", error.hint]))
+        raise

@@ -120,7 +120,7 @@ def test_the_report_says_what_was_read_and_how_good_the_curve_is(tmp_path: Path)
     assert report.brier is not None
     assert 0 <= report.brier < 0.1
     assert sum(row.pairs for row in report.reliability) == report.pairs
-    assert [row.relevance for row in report.thresholds] == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert [row.relevance for row in report.thresholds] == [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9]
 
 
 def test_measuring_again_gives_the_same_figures(tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ import difflib
 import errno
 import os
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 import click
 
@@ -80,7 +82,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # whoever read our output has gone, and wants no complaint
         _abandon_output()
         exit_code = 0
+    if arguments is None and _is_still_at_work():
+        _end_at_once(exit_code)
     sys.exit(exit_code)
+
+
+def _is_still_at_work() -> bool:
+    """Whether a model is being loaded or asked in a thread that nobody waits for, as after an error or Ctrl-C."""
+    return any(thread.daemon for thread in threading.enumerate())
+
+
+def _end_at_once(exit_code: int) -> NoReturn:
+    """End the process without ending the interpreter, which native code in other threads does not survive.
+
+    Before Python 3.14 such a thread is ended when it comes back from native code, and aborts the process.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(exit_code)
 
 
 def _run(arguments: list[str]) -> int:

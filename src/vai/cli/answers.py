@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from vai.cli.output import counted, is_coloured, line_width, printable, styled, table
 from vai.cli.passages import marker, passage_lines
+from vai.models.paying.spending import dollars
 from vai.types import Hit, QueryResponse, QuerySettings, RerankResponse, RerankStage, Span
 
 SHORTEST_HEADING = 16
@@ -48,8 +49,12 @@ def _what_it_read(stage: RerankStage) -> str:
 
 
 def nothing_relevant(stage: RerankStage, least: float) -> str:
-    """That there was something to read, and nothing relevant in it."""
-    said = f"nothing relevant was found: of {counted(stage.of, 'candidate')} none reaches a relevance of {least:g}"
+    """That there was something to read, and nothing relevant in what was read of it."""
+    candidates = counted(stage.of, "candidate")
+    if not stage.reranked:
+        return f"nothing is known to be relevant: none of {candidates} was read"
+    read = f"{stage.reranked:,} that were read of " if stage.reranked < stage.of else ""
+    said = f"nothing relevant was found: of {read}{candidates} none reaches a relevance of {least:g}"
     return said if stage.best_relevance is None else f"{said}, the best has {stage.best_relevance:.3f}"
 
 
@@ -126,7 +131,12 @@ def _scores(hit: Hit, response: QueryResponse, *, explain: bool) -> str:
     if hit.relevance is None or hit.score is None:
         return f"not reranked · {similarity} · {_movement(hit)}"
     score = f"score {hit.score:.2f} · " if explain else ""
-    return f"{score}relevance {hit.relevance:.3f} · {similarity} · {_movement(hit)}"
+    return f"{score}relevance {hit.relevance:.3f}{_seen(hit.seen)} · {similarity} · {_movement(hit)}"
+
+
+def _seen(share: float | None) -> str:
+    """How much of a passage was read, where that was not all of it."""
+    return "" if share is None or share >= 1 else f" · {share:.0%} read"
 
 
 def _movement(hit: Hit) -> str:
@@ -181,7 +191,7 @@ def _stage_lines(response: QueryResponse) -> Iterator[str]:
 
 
 def _dollars(usd: float | None) -> str:
-    return "" if usd is None else f" (${usd:.6f})"
+    return "" if usd is None else f" ({dollars(usd)})"
 
 
 def _how(response: QueryResponse) -> str:
@@ -241,7 +251,7 @@ def reranked_text(response: RerankResponse) -> str:
     blocks = []
     for result in response.results:
         scores = "not reranked" if result.relevance is None else f"relevance {result.relevance:.3f}"
-        head = f"{result.rank}. {scores} · document {result.index + 1}"
+        head = f"{result.rank}. {scores}{_seen(result.seen)} · document {result.index + 1}"
         passage = passage_lines(
             _best_of(result.text, result.window),
             heading=(),

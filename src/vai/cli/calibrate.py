@@ -100,14 +100,16 @@ def calibrate(
         print_json({**report.to_dict(), "written": None if written is None else str(written)})
     else:
         click.echo(calibration_text(report))
-    if report.refused is not None:
-        note(f"nothing was written: {report.refused}", quiet=quiet)
-    elif written is not None:
-        note(f"\nwritten to `{printable(str(written))}`, for every query in this store", quiet=quiet)
-    else:
-        note("\nnothing was written: this was a dry run", quiet=quiet)
+        note("", quiet=quiet)
+    note(_what_was_written(report, written), quiet=quiet)
     warn(report.warnings, quiet=quiet)
     return 0 if report.calibration else 1
+
+
+def _what_was_written(report: CalibrationReport, path: Path | None) -> str:
+    if path is not None:
+        return f"written to `{printable(str(path))}`, for every query in this store"
+    return f"nothing was written: {'this was a dry run' if report.refused is None else 'there is no curve'}"
 
 
 def calibration_text(report: CalibrationReport) -> str:
@@ -119,7 +121,7 @@ def calibration_text(report: CalibrationReport) -> str:
     ]
     curve = report.calibration
     if curve is None:
-        return "\n".join(lines)
+        return "\n".join([*lines, printable(report.refused or "no curve fits")])
     sign = "−" if curve.intercept < 0 else "+"
     lines += [
         f"relevance = 1 / (1 + exp(−({curve.slope:.4g} · logit {sign} {abs(curve.intercept):.4g})))",

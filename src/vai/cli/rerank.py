@@ -94,14 +94,18 @@ def rerank(
 
     if documents and documents_file:
         raise click.UsageError("DOCUMENT and --documents-file contradict each other")
+    if documents == ("-",):  # as TEXT of `vai query` is
+        documents, documents_file = (), STANDARD_INPUT
     question = checked_query(question)
     # An argument, or an escape in JSON, can hold half a character that no model could read.
     texts = [mended(text) for text in documents or _read_documents(documents_file)]
     if estimate:
         from vai.cli.estimates import print_estimate
         from vai.estimating import estimate_rerank
+        from vai.models.fitting import require_kind
         from vai.models.paying.prices import tariff_of
 
+        require_kind(model, "reranker")
         print_estimate(estimate_rerank(question, texts, reranking=tariff_of(model)), as_json=as_json)
         return 0
     settings = load_user_settings(os.environ)

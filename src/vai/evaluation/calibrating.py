@@ -30,7 +30,7 @@ FEWEST_ANSWERED = 20
 """Questions with something relevant among their candidates; with less, the curve would be made of chance."""
 FOLDS = 5
 SEED = 20261124
-THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5)
+THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 EDGES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Of the rows in which what was said is laid beside what was found."""
 

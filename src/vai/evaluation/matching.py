@@ -109,8 +109,8 @@ def _ids_missing(missing: tuple[str, ...], of: int, test_set: TestSet, collectio
             f"none of the {of:,} ids judged in `{test_set.name}` is in the collection `{collection}`: {shown}",
             hint="ingest the corpus that it is about, or name its collection with `--collection NAME`",
         )
+    gone = f"{len(missing):,} of the {of:,} ids judged in `{test_set.name}`"
     return InvalidSettings(
-        f"{len(missing):,} of the {of:,} ids judged in `{test_set.name}` are not in the collection "
-        f"`{collection}`: {shown}",
+        f"{gone} {'is' if len(missing) == 1 else 'are'} not in the collection `{collection}`: {shown}",
         hint="ingest what is missing, or leave it out with `--ignore-missing`",
     )

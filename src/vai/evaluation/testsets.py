@@ -150,6 +150,8 @@ class _Folder:
         return [path.relative_to(self.path).as_posix() for path in sorted(self.path.glob("qrels/*.tsv"))]
 
     def read(self, name: str) -> bytes:
+        if not (self.path / name).exists():
+            raise PathNotFound(f"there is no `{name}` in `{self.path}`")
         return _contents(self.path / name)
 
 

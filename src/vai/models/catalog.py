@@ -93,7 +93,7 @@ def open_embedder(
         from vai.models.remote.openai import open_openai_embedder
 
         return open_openai_embedder(name, dimension=dimension, access=access)
-    if name in _voyage_embedders():
+    if name not in _embedders() and name in _voyage_embedders():
         from vai.models.remote.voyage import open_voyage_embedder
 
         return open_voyage_embedder(name, dimension=dimension, access=access)
@@ -143,7 +143,7 @@ def open_reranker(
         from vai.models.remote.servers import open_server_reranker
 
         return open_server_reranker(name, access=access)
-    if name in _voyage_rerankers():
+    if name not in _rerankers() and name in _voyage_rerankers():
         from vai.models.remote.voyage import open_voyage_reranker
 
         return open_voyage_reranker(name, access=access)
@@ -156,6 +156,8 @@ def is_remote(name: str) -> bool:
     """Whether naming such a model sends text to another machine, or fetches a model from one."""
     if place_of(name) in {"server", "hub"}:
         return True
+    if name in _rerankers() or name in _embedders():
+        return False
     return name in _voyage_rerankers() or name in _voyage_embedders()
 
 

@@ -178,7 +178,11 @@ def test_a_pin_that_is_not_ours_is_as_none(hub: HubStub) -> None:
     located = get()
     pin = located.folder.parents[1] / "vai" / "main.json"
     content = json.loads(pin.read_text())
-    for other in (b"", b"[]", b"{}", json.dumps({**content, "schema": "vai.hub/2"}).encode()):
+    changes: tuple[dict[str, object], ...] = (
+        {"schema": "vai.hub/2"}, {"files": []}, {"files": {"config.json": None}}, {"languages": 7},
+        {"repository": None}, {"repository": "owner/other"}, {"commit": 7}, {"commit": "../main"},
+    )  # fmt: skip
+    for other in (b"", b"[]", b"{}", *(json.dumps({**content, **change}).encode() for change in changes)):
         pin.write_bytes(other)
         assert pins() == []
         assert get() == located
@@ -534,6 +538,20 @@ def test_a_model_that_is_too_large_is_refused_before_it_is_fetched(hub: HubStub)
     assert isinstance(error, UnsupportedModel)
     assert error.message == "`owner/model` is too large: 5.2 GB, and 5.0 GB is the most"
     assert hub.asked_for("HEAD") == []
+
+
+@pytest.mark.parametrize("off", [-1, 1])
+def test_a_model_of_another_size_than_was_said_is_not_used(hub: HubStub, off: int) -> None:
+    """It would be fetched again whenever it is named."""
+
+    def lie(answer: dict[str, list[dict[str, int]]]) -> None:
+        for file in answer["siblings"]:
+            file["size"] += off
+
+    hub.then("/main", edited(lie))
+    error = refused()
+    assert isinstance(error, RemoteUnavailable)
+    assert error.message == "what the hub sent of `owner/model` is not as large as it had said"
 
 
 def test_a_model_whose_size_is_not_said_is_refused(hub: HubStub) -> None:

@@ -217,6 +217,18 @@ def test_a_bias_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         step(tmp_path, module("Dense"), {}, weights)
 
 
+@pytest.mark.parametrize("kind", ["BF16", "F8_E4M3"])
+def test_weights_of_numbers_that_numpy_does_not_have_are_named(tmp_path: Path, kind: str) -> None:
+    size = 2 if kind == "BF16" else 1
+    header = json.dumps({"linear.weight": {"dtype": kind, "shape": [1, 1], "data_offsets": [0, size]}})
+    (tmp_path / "1_Step").mkdir()
+    (tmp_path / "1_Step" / "model.safetensors").write_bytes(
+        len(header).to_bytes(8, "little") + header.encode() + bytes(size)
+    )
+    with pytest.raises(ValueError, match=r"model.safetensors` cannot be read|weights lack `linear.weight`"):
+        step(tmp_path, module("Dense"), {})
+
+
 def test_damaged_weights_are_named(tmp_path: Path) -> None:
     (tmp_path / "1_Step").mkdir()
     (tmp_path / "1_Step" / "model.safetensors").write_bytes(b"\x08\x00\x00\x00")

@@ -30,6 +30,8 @@ from vai.errors import (
 )
 from vai.models.paying.ledger import NANODOLLARS, RESERVED_S, Ledger
 from vai.models.paying.spending import Purse, dollars, ledger_path, nanodollars
+from vai.models.remote.http import Patience
+from vai.models.remote.voyage_embedder import STEADY
 from vai.settings import Settings
 
 MODEL = "rerank-2.5"
@@ -330,6 +332,13 @@ def test_a_reservation_that_nobody_gave_back_is_free_after_some_minutes(path: Pa
         pay(purse, at_most=0.1, usd=0.1)
     clock.seconds += 1
     pay(purse, at_most=0.1, usd=0.1)
+
+
+@pytest.mark.parametrize("patience", [Patience(), STEADY], ids=["queries", "documents"])
+def test_no_request_outlives_its_reservation(patience: Patience) -> None:
+    """However often it is tried, if every attempt and every wait takes as long as it may."""
+    waits = patience.longest_wait_s + patience.first_wait_s
+    assert patience.attempts * (patience.timeout_s + waits) < RESERVED_S
 
 
 def test_an_answer_that_comes_after_its_reservation_was_given_up_is_recorded(

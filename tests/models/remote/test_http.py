@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -91,6 +92,20 @@ def test_a_service_can_have_statuses_of_its_own_that_pass(
     stub.then(status(424))
     with pytest.raises(RemoteRefused, match=r"^Echo answered 424 "):
         service(stub, patience).get("/", as_it_is)
+
+
+def test_connections_are_kept_but_not_those_of_the_process_that_was_forked(
+    stub: ModelStub, patience: Patience, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes with one connection would be given each other's answers."""
+    model = service(stub, patience)
+    model.get("/", as_it_is)
+    model.get("/", as_it_is)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    model.get("/", as_it_is)
+    model.get("/", as_it_is)
+    first, second, third, fourth = (request.client for request in stub.requests)
+    assert first == second != third == fourth
 
 
 def nested(detail: Any) -> Payload:

@@ -137,10 +137,13 @@ def _read(path: Path) -> Pin | None:
         raw = json.loads(path.read_text(encoding="utf-8"))
         if raw.pop("schema") != SCHEMA:
             return None
-        pin = Pin(**{**raw, "languages": tuple(raw["languages"])})
+        files = {str(name): int(size) for name, size in raw["files"].items()}
+        languages = tuple(str(language) for language in raw["languages"])
+        pin = Pin(**{**raw, "files": files, "languages": languages})
+        named = _pin_path(pin.repository, pin.revision)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return pin if COMMIT.fullmatch(pin.commit) and path == _pin_path(pin.repository, pin.revision) else None
+    return pin if COMMIT.fullmatch(str(pin.commit)) and path == named else None
 
 
 def _size_of(path: Path) -> int | None:

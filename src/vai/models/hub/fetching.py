@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from vai.errors import InvalidSettings, UnknownModel
+from vai.errors import InvalidSettings, RemoteUnavailable, UnknownModel
 from vai.models.hub.cache import (
     DEFAULT_REVISION,
     Pin,
@@ -89,6 +89,10 @@ def _fetch(asked: HubName, revision: str, kind: str | None, say: Say, timeout_s:
     )
     _say_what_comes(repository, listing.commit, files, say)
     download(repository, listing.commit, sorted(files, key=files.__getitem__), timeout_s=timeout_s)
+    if not pin.is_whole():
+        raise RemoteUnavailable(
+            f"what the hub sent of `{repository}` is not as large as it had said", hint="try again later"
+        )
     keep(pin)
     return pin
 

@@ -253,7 +253,7 @@ def _weights(folder: Path) -> Mapping[str, Any]:
         return load_file(path)
     except FileNotFoundError:
         raise ValueError(f"`{folder.name}/model.safetensors` is missing") from None
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, TypeError, AttributeError) as error:  # NumPy lacks some types
         raise ValueError(f"`{folder.name}/model.safetensors` cannot be read: {error}") from None
 
 

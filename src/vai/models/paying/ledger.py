@@ -9,13 +9,11 @@ Money is counted in whole nano-dollars, of which a token of the cheapest model c
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
 NANODOLLARS = 1_000_000_000
 """In one US dollar."""
 
-RESERVED_S = 600.0
+RESERVED_S = 1_200.0
 """A reservation as old as this is taken for forgotten: no request takes so long, however often it is tried."""
 
 BUSY_S = 10.0
@@ -229,6 +227,8 @@ def _sum(database: sqlite3.Connection, table: str, month: str) -> int:
 
 
 def _day(now: float) -> str:
+    from datetime import UTC, datetime
+
     return datetime.fromtimestamp(now, UTC).date().isoformat()
 
 
@@ -251,6 +251,8 @@ def _machine() -> str:
     namespace = "0"
     with suppress(OSError):
         namespace = str(Path("/proc/self/ns/pid").stat().st_ino)
+    import socket
+
     return f"{socket.gethostname()}/{namespace}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
 import time
 import weakref
@@ -106,6 +107,7 @@ class RemoteService:
         self._passing = passing
         self._max_answer_bytes = max_answer_bytes
         self._client: httpx2.Client | None = None
+        self._process = os.getpid()
         self._open_client()  # now, because it takes time that a deadline may not leave
 
     def post(
@@ -236,7 +238,9 @@ class RemoteService:
         return message.replace(self._key, "…") if self._key and len(self._key) >= 8 else message
 
     def _open_client(self) -> httpx2.Client:
-        if self._client is None:
+        # a forked process that shared its parent's connections could be given the parent's answers
+        if self._client is None or self._process != os.getpid():
+            self._process = os.getpid()
             self._client = _new_client(self._key, proxies=not self._on_this_machine)
             weakref.finalize(self, self._client.close)
         return self._client
