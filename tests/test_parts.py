@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 
-from model_stub import status
-from vai import Collection, Reranker, Settings
+from model_stub import ModelStub, status
+from server_stubs import OpenAI
+from vai import Collection, Embedder, Reranker, Settings
 from vai.calibrations import MeasuredCalibration, write_calibration
-from vai.errors import EmbedderMismatch, InvalidSettings, RemoteRefused, RemoteUnavailable
+from vai.engines.embedded import EmbeddedEngine
+from vai.errors import (
+    EmbedderMismatch,
+    InvalidSettings,
+    RemoteRefused,
+    RemoteUnavailable,
+    UnknownModel,
+)
 from vai.models.fakes import WordOverlapReranker
 from vai.models.remote.http import Patience
+from vai.types import Provenance
 from voyage_stub import VoyageStub
 
 TEXTS = {
@@ -154,6 +165,24 @@ def test_a_fallback_has_to_run_on_this_machine(store: Path, docs: Path, name: st
         collection.query(QUERY)
 
 
+def test_a_fallback_that_is_no_reranker_is_told_before_it_is_needed(store: Path, docs: Path) -> None:
+    settings = Settings(rerank_model="word-overlap", rerank_fallback="word-overlp")
+    with opened(store, docs, settings) as collection, pytest.raises(UnknownModel) as caught:
+        collection.query(QUERY)
+    assert "`word-overlp`" in caught.value.message
+    assert str(caught.value.hint).startswith("the setting `rerank_fallback` names it; ")
+
+
+def test_a_fallback_that_cannot_be_opened_is_told_with_its_setting(
+    store: Path, docs: Path, voyage: VoyageStub, tmp_path: Path
+) -> None:
+    settings = Settings(rerank_model="rerank-2.5", rerank_fallback=str(tmp_path / "nothing"))
+    voyage.then(*[status(503)] * 4)
+    with opened(store, docs, settings) as collection, pytest.raises(UnknownModel) as caught:
+        collection.query(QUERY)
+    assert str(caught.value.hint).startswith("the setting `rerank_fallback` names it; ")
+
+
 # ── embedding queries otherwise ──
 
 
@@ -192,3 +221,147 @@ def test_another_embedder_than_the_collections_is_refused_by_both_names(store: P
         pytest.raises(EmbedderMismatch, match=r"`hashing`.*`all-MiniLM-L6-v2`"),
     ):
         collection.query(QUERY)
+
+
+def test_an_embedder_of_queries_in_the_settings_is_for_collections_of_its_space_alone(
+    store: Path, docs: Path
+) -> None:
+    opened(store, docs).close()
+    with Collection.open(
+        store, settings=Settings(query_embedder="voyage-4-lite", rerank=False)
+    ) as collection:
+        assert collection.query(QUERY).stages.embed.model == "hashing"
+        assert collection.estimate_query([QUERY]).calls[0].model == "hashing"
+
+
+# ── dimensions ──
+
+
+def test_another_dimension_than_the_collections_is_refused(
+    store: Path, docs: Path, voyage: VoyageStub
+) -> None:
+    with Collection.open(store, embedder="voyage-4", dimension=256, settings=Settings()) as collection:
+        collection.ingest(docs)
+    for dimension in (256, None):
+        with Collection.open(store, dimension=dimension, settings=Settings(dimension=512)) as collection:
+            assert collection.ingest(docs).unchanged == 3
+    with (
+        Collection.open(store, dimension=512, settings=Settings()) as collection,
+        pytest.raises(EmbedderMismatch, match="have 256 dimensions, not 512"),
+    ):
+        collection.ingest(docs)
+
+
+def test_a_dimension_in_the_settings_is_for_embedders_that_offer_several(store: Path, docs: Path) -> None:
+    with Collection.open(store, embedder="hashing", settings=Settings(dimension=512)) as collection:
+        assert collection.ingest(docs).added == 3
+        assert collection.describe().provenance.dimension == 64
+    with (
+        Collection.open(store, "other", embedder="hashing", dimension=512, settings=Settings()) as collection,
+        pytest.raises(InvalidSettings, match="`hashing` has 64 dimensions, not 512"),
+    ):
+        collection.ingest(docs)
+
+
+# ── a store of somebody else's ──
+
+ELSEWHERE = "openai:https://vectors.example.invalid/v1#model"
+
+
+def made_with(store: Path, embedder: str, dimension: int = 64) -> None:
+    with contextlib.closing(EmbeddedEngine(store)) as engine:
+        engine.create("default", Provenance(embedder, "as served", dimension, 200))
+
+
+def test_a_server_that_only_the_store_names_is_sent_nothing(store: Path, docs: Path) -> None:
+    made_with(store, ELSEWHERE)
+    with Collection.open(store, settings=Settings(rerank=False)) as collection:
+        for work in (lambda: collection.query(QUERY), lambda: collection.ingest(docs)):
+            with pytest.raises(InvalidSettings, match="has to be named by you too") as caught:
+                work()
+            assert ELSEWHERE in str(caught.value.hint)
+
+
+def test_a_server_that_the_user_names_too_is_asked(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(name: str, **_: object) -> Embedder:
+        raise RemoteRefused(f"{name} was asked")
+
+    monkeypatch.setattr("vai.parts.open_embedder", refused)
+    made_with(store, ELSEWHERE)
+    for settings, named in (
+        (Settings(rerank=False, embedder=ELSEWHERE), None),
+        (Settings(rerank=False), ELSEWHERE),
+    ):
+        with (
+            Collection.open(store, query_embedder=named, settings=settings) as collection,
+            pytest.raises(RemoteRefused, match="was asked"),
+        ):
+            collection.query(QUERY)
+
+
+def test_a_server_on_this_machine_needs_no_second_naming(store: Path, docs: Path) -> None:
+    with ModelStub(OpenAI()) as stub:
+        name = f"openai:{stub.address}/v1#nomic-embed-text"
+        with Collection.open(store, embedder=name, settings=Settings(rerank=False)) as collection:
+            collection.ingest(docs)
+        with Collection.open(store, settings=Settings(rerank=False)) as collection:
+            assert collection.query(QUERY).hits[0].document_id.endswith("sets.txt")
+
+
+def test_an_embedder_whose_folder_is_gone_is_told_by_its_place(store: Path, tmp_path: Path) -> None:
+    made_with(store, str(tmp_path / "model"))
+    with (
+        Collection.open(store, settings=Settings(rerank=False)) as collection,
+        pytest.raises(EmbedderMismatch, match="there is no model in that folder"),
+    ):
+        collection.query(QUERY)
+
+
+# ── prices of models that are none ──
+
+
+@pytest.mark.parametrize("name", ["rerank-2.5", "word-overlap", "nobody", "tei:http://127.0.0.1:9"])
+def test_what_is_no_embedder_has_no_price_as_one(store: Path, docs: Path, name: str) -> None:
+    with (
+        Collection.open(store, embedder=name, settings=Settings()) as collection,
+        pytest.raises(UnknownModel, match=name),
+    ):
+        collection.estimate_ingest(docs)
+
+
+@pytest.mark.parametrize("name", ["voyage-4", "hashing", "nobody", "openai:http://127.0.0.1:9/v1"])
+def test_what_is_no_reranker_has_no_price_as_one(store: Path, docs: Path, name: str) -> None:
+    with opened(store, docs) as collection, pytest.raises(UnknownModel, match=name):
+        collection.estimate_query([QUERY], rerank_model=name)
+
+
+def test_an_estimate_refuses_an_embedder_of_another_space_as_the_query_does(store: Path, docs: Path) -> None:
+    opened(store, docs).close()
+    with (
+        Collection.open(store, query_embedder="voyage-4", settings=Settings()) as collection,
+        pytest.raises(InvalidSettings, match="makes other vectors"),
+    ):
+        collection.estimate_query([QUERY])
+
+
+# ── the end ──
+
+
+def test_closing_waits_for_a_model_that_is_still_being_loaded(
+    store: Path, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ending the interpreter in the middle of that would abort the process."""
+    opened(store, docs).close()
+    begun, loaded = Event(), Event()
+
+    def slowly(name: str, **_: object) -> Reranker:
+        begun.set()
+        loaded.wait(0.05)  # nobody sets it: loading goes on while the embedder is refused
+        loaded.set()
+        return WordOverlapReranker()
+
+    monkeypatch.setattr("vai.parts.open_reranker", slowly)
+    with pytest.raises(EmbedderMismatch), Collection.open(store, embedder="all-MiniLM-L6-v2") as collection:
+        collection.query(QUERY)
+    assert begun.is_set()
+    assert loaded.is_set()

@@ -48,7 +48,8 @@ def test_every_option_is_known_to_the_plan() -> None:
         ({"blend": 1.5}, "--blend must be from 0 to 1: 1.5"),
         ({"blend": float("nan")}, "--blend must be from 0 to 1: nan"),
         ({"min_relevance": -0.1}, "--min-relevance must be from 0 to 1: -0.1"),
-        ({"budget_ms": 0}, "--budget-ms must be at least 1: 0"),
+        ({"budget_ms": 0}, "--budget-ms must be from 1 to 86,400,000: 0"),
+        ({"budget_ms": 10**400}, "--budget-ms must be from 1 to 86,400,000: 1000"),
     ],
 )
 def test_what_contradicts_or_cannot_be_is_refused(options: QueryOptions, sentence: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -409,6 +410,25 @@ def test_a_model_that_is_paid_for_says_what_it_took(engine: ExactEngine) -> None
     free = ask(engine, Scripted([0] * 5)).stages.rerank
     assert free is not None
     assert free.usd is None
+
+
+def test_the_price_is_that_of_all_that_was_read(engine: ExactEngine) -> None:
+    """Also of what the model had read that then failed."""
+    paid = Scripted(LATE, stopped="failed", reason="failed")
+    paid.usd_per_million_tokens = 0.05
+    stage = ask(engine, paid, fallback=WordOverlapReranker).stages.rerank
+    assert stage is not None
+    assert stage.usd == pytest.approx(7 * 0.05 / 1_000_000)
+
+
+def test_what_is_no_number_was_not_read(engine: ExactEngine) -> None:
+    response = ask(
+        engine, Scripted([1, float("inf"), 2, float("-inf"), 0]), depths=Depths(5, 5, 100), blend=1.0
+    )
+    assert order(response) == [1, 3, 5, 2, 4]
+    assert [hit.relevance is None for hit in response.hits] == [False, False, False, True, True]
+    assert "the model gave no number" in response.warnings[0]
+    json.dumps(response.to_dict(), allow_nan=False)
 
 
 # ── relevance ────────────────────────────────────────────────────────────────────────────────────

@@ -247,6 +247,10 @@ def test_the_users_own_settings_are_those_of_no_project(load: Loader) -> None:
 
 def test_keys_are_not_shown(load: Loader) -> None:
     assert "pa-secret" not in repr(load(VAI_VOYAGE_API_KEY="pa-secret"))
+    load.user.write_text('voyage_api_key = ["pa-secret"]\n')
+    with pytest.raises(InvalidSettings, match="must be a key in quotation marks") as caught:
+        load()
+    assert "pa-secret" not in str(caught.value)
 
 
 def test_a_projects_file_may_name_a_model_that_runs_here(load: Loader) -> None:

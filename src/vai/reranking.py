@@ -18,6 +18,8 @@ LONGEST_QUERY = 20_000
 """Characters; some thousand words, more than any of the models reads."""
 
 MOST_TEXTS = 10_000
+LONGEST_BUDGET_MS = 86_400_000
+"""A day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class Stage2:
 class Outcome:
     """What came of stage 2: who read, and what, in the order of the passages; NaN where nobody did.
 
-    `reason` says why passages stayed unread, or why `reranker` read them `instead_of` another.
+    `reason` says why passages stayed unread, or why `reranker` read them `instead_of` another. `usd` is the price of
+    all that was read, also by the one that was stood in for.
     """
 
     reranker: Reranker
@@ -50,6 +53,7 @@ class Outcome:
     ms: float
     reason: str | None
     instead_of: str | None = None
+    usd: float | None = None
 
     @property
     def read(self) -> int:
@@ -64,7 +68,7 @@ class Outcome:
 
     def relevance_at(self, index: int) -> float | None:
         """Relevance of a passage; None where it was not read."""
-        return None if math.isnan(self.relevance[index]) else self.relevance[index]
+        return None if math.isnan(self.values[index]) else self.relevance[index]
 
     def seen_at(self, index: int) -> float | None:
         """The share of a passage that was read; None where it was not."""
@@ -137,7 +141,7 @@ def rerank(
         Stage2(reranker, strict=strict), query, texts, deadline=deadline_after(time.monotonic(), budget)
     )
     order = sorted(
-        (index for index in range(len(texts)) if is_relevant(outcome.relevance[index], least)),
+        (index for index in range(len(texts)) if is_relevant(outcome.relevance_at(index), least)),
         key=lambda index: (math.isnan(outcome.values[index]), -outcome.values[index], index),
     )
     return RerankResponse(
@@ -180,6 +184,7 @@ def read_passages(
     else:
         reading = _read(reader, query, passages, deadline)
     reason, instead_of = reading.reason, None
+    usd = price(reading.tokens, reader.usd_per_million_tokens)
     if stage2.fallback is not None and reading.stopped in {"failed", "spent"}:
         reader, instead_of = stage2.fallback(), reader.name
         reading = _read(reader, query, passages, deadline)
@@ -187,11 +192,12 @@ def read_passages(
     return Outcome(
         reranker=reader,
         reading=reading,
-        values=reading.values.tolist(),
+        values=[value if math.isfinite(value) else math.nan for value in reading.values.tolist()],
         relevance=relevance_of(reading, reader.calibration).tolist(),
         ms=round((time.perf_counter() - began) * 1000, 3),
         reason=reason,
         instead_of=instead_of,
+        usd=usd,
     )
 
 
@@ -225,9 +231,9 @@ def _count(reading: Reading) -> int:
 
 
 def checked_budget(budget_ms: int | None) -> int | None:
-    """The budget. Raises `InvalidSettings` unless it is some time."""
-    if budget_ms is not None and budget_ms < 1:
-        raise InvalidSettings(f"--budget-ms must be at least 1: {budget_ms}")
+    """The budget. Raises `InvalidSettings` unless it is some time, a day at most."""
+    if budget_ms is not None and not 1 <= budget_ms <= LONGEST_BUDGET_MS:
+        raise InvalidSettings(f"--budget-ms must be from 1 to {LONGEST_BUDGET_MS:,}: {budget_ms!s:.40}")
     return budget_ms
 
 
@@ -266,10 +272,13 @@ def stage_report(outcome: Outcome) -> RerankStage:
         reason=outcome.reason,
         windowed=sum(window is not None for window in reading.windows),
         instead_of=outcome.instead_of,
-        usd=price(reading.tokens, reranker.usd_per_million_tokens),
+        usd=outcome.usd,
         revision=reranker.revision,
         gives="relevance" if reading.logits is None else "logits",
-        best_relevance=max((known for known in outcome.relevance if not math.isnan(known)), default=None),
+        best_relevance=max(
+            (outcome.relevance[index] for index, value in enumerate(outcome.values) if not math.isnan(value)),
+            default=None,
+        ),
     )
 
 

@@ -261,6 +261,13 @@ def one_of(known: tuple[Choice, ...], value: object, place: str) -> Choice | Non
     )
 
 
+def _key(value: object, place: str) -> str:
+    """A key, which is not repeated in what is said of it."""
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidSettings(f"{place} must be a key in quotation marks")
+    return value.strip()
+
+
 def _name(value: object, place: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise InvalidSettings(f"{place} must be a name: {value!r}")
@@ -279,4 +286,5 @@ _KINDS: dict[str, Callable[[object, str], object]] = {
 _CONVERTERS = {setting.name: _KINDS[str(setting.type)] for setting in fields(Settings)} | {
     "words_weight": words_weight_of,
     "max_usd_per_month": _dollars,
+    **dict.fromkeys(("voyage_api_key", "rerank_api_key", "embeddings_api_key"), _key),
 }

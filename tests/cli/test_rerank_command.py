@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,18 @@ def test_a_file_and_standard_input_hold_documents_in_several_forms(project: Path
     assert rerank("--documents-file", "documents.txt", "--json").json["results"] == expected
     assert rerank("--json", stdin=content.encode()).json["results"] == expected
     assert rerank("--documents-file", "-", "--json", stdin=content.encode()).json["results"] == expected
+
+
+def test_a_dash_alone_is_standard_input_as_it_is_for_a_question() -> None:
+    expected = rerank(*TEXTS, "--json").json["results"]
+    assert rerank("-", "--json", stdin="\n".join(TEXTS).encode()).json["results"] == expected
+
+
+def test_how_much_was_read_of_a_long_document_stands_beside_it() -> None:
+    answer = vai("rerank", "--query", QUERY, "words and words " * 12_000, TEXTS[1])
+    heads = [line for line in answer.stdout.splitlines() if line.startswith(("1. ", "2. "))]
+    assert re.fullmatch(r"1\. relevance [\d.]+ · document 2", heads[0])
+    assert re.fullmatch(r"2\. relevance [\d.]+ · \d\d% read · document 1", heads[1])
 
 
 def test_lines_that_only_begin_with_a_bracket_are_text() -> None:
@@ -143,6 +156,20 @@ def test_a_mistake_is_one_sentence_and_ends_with_2(
     answer = vai("rerank", *arguments, stdin=stdin)
     assert (answer.exit_code, answer.stdout) == (2, "")
     assert answer.stderr.splitlines()[0].startswith(f"error: {message}")
+
+
+@pytest.mark.parametrize("name", ["voyage-4", "hashing", "openai:http://127.0.0.1:9/v1"])
+def test_an_embedder_is_no_reranker_in_an_estimate_either(name: str) -> None:
+    answer = vai("rerank", "--query", QUERY, "-m", name, "text", "--estimate")
+    assert (answer.exit_code, answer.stdout) == (3, "")
+    assert f"{name}`" in answer.stderr
+
+
+def test_where_nothing_was_read_nothing_is_said_of_its_relevance(voyage: VoyageStub) -> None:
+    voyage.then(*[status(503)] * 4)
+    answer = vai("rerank", "--query", QUERY, "-m", "rerank-2.5", *TEXTS, "--min-relevance", "0.1")
+    assert (answer.exit_code, answer.stdout) == (1, "")
+    assert answer.stderr.splitlines()[0] == "nothing is known to be relevant: none of 3 candidates was read"
 
 
 def test_a_model_that_is_no_reranker_is_unknown() -> None:

@@ -210,3 +210,26 @@ def test_ctrl_c_anywhere_else_is_one_word(store: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("vai.collection.Collection.open", pressed)
     answer = vai("query", "anything")
     assert (answer.exit_code, answer.stdout, answer.stderr) == (130, "", "\nerror: stopped\n")
+
+
+AT_WORK = """
+import atexit, sys, threading
+from vai.cli import main
+atexit.register(print, "in order")
+if sys.argv[1] == "at work":
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+del sys.argv[1]
+main()
+"""
+"""The command, in a process in which a thread is at work that nobody waits for, or is not."""
+
+
+@pytest.mark.parametrize(("threads", "last"), [("idle", "in order\n"), ("at work", "")])
+def test_native_code_at_work_does_not_see_the_end_of_the_interpreter(threads: str, last: str) -> None:
+    """Before Python 3.14 it would abort the process, which would end with 134."""
+    fine = finished([sys.executable, "-c", AT_WORK, threads, "models", "--json"])
+    assert fine.exit_code == 0
+    assert fine.stdout.endswith(f"}}\n{last}")
+    failed = finished([sys.executable, "-c", AT_WORK, threads, "query", " "])
+    assert (failed.exit_code, failed.stdout) == (2, last)
+    assert failed.stderr.startswith("error: the query is empty\n")

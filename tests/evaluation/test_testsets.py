@@ -178,6 +178,8 @@ def test_a_split_that_is_not_there_names_those_that_are(tmp_path: Path, form: ob
 def test_what_has_not_beirs_layout_says_what_it_takes(tmp_path: Path) -> None:
     assert "it needs queries.jsonl and qrels/test.tsv" in complaint(tmp_path)
     assert "is no test set in BEIR's layout" in complaint(beir_zip(tmp_path / "set.zip", {"notes.txt": b""}))
+    (tmp_path / "folder").mkdir()
+    assert "layout: there is no `queries.jsonl` in" in complaint(tmp_path / "folder")
 
 
 @pytest.mark.parametrize(

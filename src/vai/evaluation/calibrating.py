@@ -175,7 +175,7 @@ def _with_curve(report: CalibrationReport, pairs: JudgedPairs) -> CalibrationRep
     off = calibration_error(said, pairs.relevant, pairs.weights)
     return replace(
         report,
-        calibration=Calibration(round(slope, 6), round(intercept, 6), round(off, 4)),
+        calibration=Calibration(float(f"{slope:.6g}"), float(f"{intercept:.6g}"), round(off, 4)),
         brier=round(brier_score(said, pairs.relevant, pairs.weights), 4),
         reliability=tuple(reliability(said, pairs)),
         thresholds=tuple(threshold_shares(said, pairs)),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from vai.calibration import Doubles, logits_from
 from vai.collection import Collection
-from vai.errors import InvalidSettings
+from vai.errors import BudgetSpent, InvalidSettings, RemoteUnavailable
 from vai.evaluation.matching import Matched, Unit
 from vai.types import Hit, QueryResponse
 
@@ -82,6 +83,18 @@ class Gathered:
     limit: int
 
 
+@contextmanager
+def _to_be_continued() -> Iterator[None]:
+    """Errors half-way say what is left to do; here nobody can leave `--strict` out."""
+    try:
+        yield
+    except (BudgetSpent, RemoteUnavailable) as error:
+        spent = ", with a higher `--max-usd` or a lower `--limit`" if isinstance(error, BudgetSpent) else ""
+        error.hint = f"what has been read is kept in the cache: run the same command again{spent}"
+        raise
+
+
+@_to_be_continued()
 def gather(
     collection: Collection,
     matched: Matched,
