@@ -97,8 +97,12 @@ def test_the_best_chunk_of_a_document_counts_where_documents_were_judged(tmp_pat
 
 def test_a_model_that_fails_before_everything_is_read_is_not_calibrated_on_the_rest(tmp_path: Path) -> None:
     broken = NoisyReranker(stopped_after=100)
-    with filled(tmp_path, broken) as collection, pytest.raises(RemoteUnavailable, match="the line went dead"):
+    with (
+        filled(tmp_path, broken) as collection,
+        pytest.raises(RemoteUnavailable, match="the line went dead") as caught,
+    ):
         calibrate(collection, questions(), limit=10)
+    assert caught.value.hint == "what has been read is kept in the cache: run the same command again"
 
 
 # ── the report ──

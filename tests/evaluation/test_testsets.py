@@ -111,6 +111,11 @@ def test_a_line_that_is_no_question_is_named(tmp_path: Path, record: object, sai
     assert said in complaint(lines(tmp_path / "set.jsonl", {"query": "one", "relevant": []}, record))
 
 
+def test_a_file_of_something_else_is_told_what_a_line_looks_like(tmp_path: Path) -> None:
+    (tmp_path / "set.jsonl").write_text("# Notes\n")
+    assert '| each line is a JSON object, as in {"query": "…"' in complaint(tmp_path / "set.jsonl")
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

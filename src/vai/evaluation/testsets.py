@@ -29,6 +29,7 @@ from vai.types import Json
 LARGEST_FILE = 512_000_000
 """Bytes of a file of questions or judgements, unpacked."""
 QUERIES = "queries.jsonl"
+_LINE = 'each line is a JSON object, as in {"query": "…", "relevant": ["an id or a path"]}'
 GRADE = 1
 """Of what is named as relevant without a grade."""
 
@@ -110,7 +111,9 @@ def _records(data: bytes, file_name: str) -> Iterator[Record]:
 def _whole(records: Iterable[Record | Broken], file_name: str) -> Iterator[Record]:
     for record in records:
         if isinstance(record, Broken):
-            raise InvalidSettings(f"in `{file_name}`, {record.reason}")
+            raise InvalidSettings(
+                f"in `{file_name}`, {record.reason}", hint=None if file_name == QUERIES else _LINE
+            )
         yield record
 
 

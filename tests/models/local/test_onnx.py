@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -383,3 +386,16 @@ def test_a_model_that_cannot_be_loaded_is_named(folder: Path, name: str, content
         OnnxEmbedder(read_manifest(folder), threads=1)
     assert "install vai again" in str(caught.value.hint)
     load_tokenizer.cache_clear()
+
+
+def test_the_runtime_reports_its_use_to_nobody(tmp_path: Path) -> None:
+    """It would keep an id of this machine, and what it is going to send, in the folder for caches."""
+    program = "import vai; vai.open_embedder(threads=1).embed_query('x')"
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in {"CI", "ORT_DISABLE_TELEMETRY"} and not name.startswith("GITHUB_")
+    }
+    places = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment | places)
+    assert not [path for path in tmp_path.rglob("*") if "onnxruntime" in path.name]

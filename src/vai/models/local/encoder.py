@@ -8,6 +8,7 @@ through the same session (the run releases the interpreter lock).
 from __future__ import annotations
 
 import math
+import os
 import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
@@ -148,6 +149,8 @@ class Network:
     def __init__(
         self, path: Path, outputs: Sequence[Output], *, full_range: bool, first_position: int
     ) -> None:
+        # From 1.29 on the runtime reports its use to its maker as soon as it is imported, unless it is told not to.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
