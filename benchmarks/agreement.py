@@ -26,7 +26,7 @@ import numpy as np
 
 import vai
 from measuring.machine import describe, provenance
-from measuring.options import add_json, at_least_1
+from measuring.options import add_json, at_least_1, described_parser
 from measuring.processes import PROGRAMS, environment, write_job
 from measuring.report import save, say, table
 from vai.types import Json
@@ -186,9 +186,7 @@ def report(options: argparse.Namespace, versions: dict[str, Json], differences: 
 
 def parsed_options() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = described_parser(__doc__)
     add = parser.add_argument
     add(
         "--python",

@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from measuring.beir import find_sets, prepared
+from measuring.beir import find_sets, prepared, set_name
 from measuring.blending import Formula, Queries, cut, formulas, without_own
 from measuring.heldout import HeldOut, held_out
 from measuring.judging import read_candidates
@@ -29,9 +29,6 @@ from vai import Collection, Reranker, Settings, open_reranker
 from vai.calibration import AS_IT_IS
 from vai.settings import DEFAULT_STAGE1
 from vai.types import Json, as_json
-
-Sets = dict[int, list[Queries]]
-"""For each depth, the sets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +51,16 @@ def main() -> None:
     with ExitStack() as stack:
         workspace = options.store or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         read = {
-            location.stem if location.suffix == ".zip" else location.name: read_set(
-                location, options, workspace.resolve(), reranker
-            )
+            set_name(location): read_set(location, options, workspace.resolve(), reranker)
             for location in locations
         }
     sets = {depth: [cuts[depth] for cuts in read.values()] for depth in options.depths}
     say("fitting")
-    curve = reranker.calibration or AS_IT_IS
     result = Result(
         names=list(read),
         queries=[len(queries.logit) for queries in sets[options.depths[0]]],
         plain={formula.name: held_out(formula, sets) for formula in plain_orders(reranker)},
-        fitted=[held_out(formula, sets) for formula in formulas(curve.slope, curve.intercept)],
+        fitted=[held_out(formula, sets) for formula in formulas(reranker.calibration or AS_IT_IS)],
     )
     report(options, result)
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from measuring.engines import Built, Engine, built
 from measuring.machine import describe, provenance
+from measuring.options import described_parser
 from measuring.report import save, say, table
 from measuring.searching import Change, Depth, Warm, change, first_search, least_depth, warm_searches
 from measuring.truth import Truth, Vectors, exact_truth
@@ -227,9 +228,7 @@ def _figures_json(one: Figures) -> dict[str, Json]:
 
 def parsed_options() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = described_parser(__doc__)
     add = parser.add_argument
     add("--vectors", type=Path, required=True, metavar="DIR", help="what vectors.py made")
     add("--work", type=Path, required=True, metavar="DIR", help="built collections are kept and found there")

@@ -19,6 +19,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
+from measuring.options import described_parser
 from measuring.report import say
 
 Measured = dict[str, Any]
@@ -128,9 +129,7 @@ def count_of(rows: int) -> str:
 
 def parsed_options() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = described_parser(__doc__)
     parser.add_argument("results", type=Path, nargs="+", metavar="RESULT", help="written by engine.py --json")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the SVG to write")
     return parser.parse_args()

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from measuring.machine import describe, provenance
-from measuring.options import counts
+from measuring.options import counts, described_parser
 from measuring.report import say, table
 from measuring.sampling import Samples
 from vai.arrays import Matrix, Vector
@@ -222,9 +222,7 @@ def depth_table(found: dict[Precision, Built], depths: Sequence[int]) -> str:
 
 def parsed_options() -> argparse.Namespace:
     """What was asked for on the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = described_parser(__doc__)
     parser.add_argument("--vectors", type=Path, required=True, help="a .npy file of float32 [n, d]")
     parser.add_argument("--rows", type=int, help="index only so many")
     parser.add_argument("--queries", type=int, default=300)

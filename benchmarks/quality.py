@@ -34,6 +34,7 @@ from measuring.metrics import Gain, Values, gain
 from measuring.options import (
     add_ignore_own,
     add_json,
+    add_limit,
     add_rerank_model,
     at_least_1,
     collections_parser,
@@ -251,9 +252,9 @@ def parsed_options() -> argparse.Namespace:
         metavar="N",
         help="at most so many of a set, all judged ones among them [all]",
     )
-    add("--limit", type=at_least_1, default=20, metavar="N", help="candidates that stage 2 reads [20]")
     add("--blends", type=_shares, metavar="B,B", help="blends to compare [0 and the model's own]")
     add("--context", choices=CONTEXTS, default="on", help="title and heading path before passages [on]")
+    add_limit(parser)
     add_rerank_model(parser)
     add_ignore_own(parser)
     add_json(parser)

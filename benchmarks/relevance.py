@@ -24,7 +24,14 @@ from measuring.calibrating import Fit, error_of, judged_pairs, left_out, pooled,
 from measuring.judging import run_queries
 from measuring.machine import describe, provenance
 from measuring.metrics import Gain, Values
-from measuring.options import add_ignore_own, add_json, add_rerank_model, at_least_1, collections_parser
+from measuring.options import (
+    add_ignore_own,
+    add_json,
+    add_limit,
+    add_rerank_model,
+    at_least_1,
+    collections_parser,
+)
 from measuring.report import save, say, table
 from measuring.strangers import NOISE, UNRELATED, Share, noise
 from vai import Collection, Reranker, Settings, open_reranker
@@ -272,15 +279,14 @@ def shares_json(shares: Sequence[Share]) -> Json:
 def parsed_options() -> argparse.Namespace:
     """The command line."""
     parser = collections_parser(__doc__, queries=200)
-    add = parser.add_argument
-    add("--limit", type=at_least_1, default=20, metavar="N", help="candidates that stage 2 reads [20]")
-    add(
+    parser.add_argument(
         "--strangers",
         type=at_least_1,
         default=50,
         metavar="N",
         help="queries of each kind, for each corpus, that it has no answer to [50]",
     )
+    add_limit(parser)
     add_rerank_model(parser)
     add_ignore_own(parser)
     add_json(parser)

@@ -20,7 +20,14 @@ import numpy as np
 
 from measuring.fidelity import LEAST_OVERLAP, LEAST_SPEARMAN, TOP, Fidelity, compare
 from measuring.machine import describe, provenance
-from measuring.options import add_json, add_only, at_least_1, collections_parser, counts
+from measuring.options import (
+    add_json,
+    add_only,
+    add_peer_python,
+    at_least_1,
+    collections_parser,
+    counts,
+)
 from measuring.processes import CROSS_ENCODER, check_peer
 from measuring.report import comparison_json, comparison_table, save, say, table
 from measuring.rerankers import (
@@ -221,8 +228,8 @@ def parsed_options() -> argparse.Namespace:
     add("--bulk-candidates", type=at_least_1, default=50, metavar="N", help="passages of each of them [50]")
     add("--candidates", type=counts, default=(20, 50, 100), metavar="N,N", help="latencies [20,50,100]")
     add("--fidelity-candidates", type=at_least_1, default=50, metavar="N", help="of each question [50]")
-    add("--peer-python", type=Path, metavar="PYTHON", help="interpreter with benchmarks/requirements.txt")
     add("--checkpoint", type=Path, metavar="FILE", help="float weights of the bundled reranker")
+    add_peer_python(parser)
     add_only(parser, PARTS)
     add_json(parser)
     options = parser.parse_args()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from measuring.corpus import Corpus, build_corpus, questions_of
 from measuring.machine import describe, provenance
-from measuring.options import add_json, add_only
+from measuring.options import add_json, add_only, add_peer_python, described_parser
 from measuring.processes import check_peer
 from measuring.reading import (
     COLD_WAYS,
@@ -137,9 +137,7 @@ def report(options: argparse.Namespace, corpus: Corpus, results: Results) -> Non
 
 def parsed_options() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = described_parser(__doc__)
     add = parser.add_argument
     add(
         "--corpus",
@@ -153,8 +151,8 @@ def parsed_options() -> argparse.Namespace:
     add("--chunks", type=int, default=10_000, metavar="N", help="size of the corpus [10,000]")
     add("--files", type=int, default=10_000, metavar="N", help="small files to re-ingest [10,000]")
     add("--questions", type=int, default=200, metavar="N", help="warm queries [200]")
-    add("--peer-python", type=Path, metavar="PYTHON", help="interpreter with benchmarks/requirements.txt")
     add("--workspace", type=Path, metavar="DIR", help="keep corpus and store there, and use them again")
+    add_peer_python(parser)
     add_only(parser, PARTS)
     add_json(parser)
     options = parser.parse_args()

@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from measuring.beir import Judged, find_sets, prepared
+from measuring.beir import Judged, find_sets, prepared, set_name
 from measuring.judging import best_chunk_counts, ndcg_values, recall_values
 from measuring.machine import describe, provenance
 from measuring.metrics import Gain, Values, gain
@@ -53,9 +53,7 @@ def main() -> None:
     with ExitStack() as stack:
         workspace = options.store or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         judgements = {
-            location.stem if location.suffix == ".zip" else location.name: judge_set(
-                location, options, workspace.resolve(), modes
-            )
+            set_name(location): judge_set(location, options, workspace.resolve(), modes)
             for location in locations
         }
     report(options, modes, judgements)

@@ -34,6 +34,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from measuring.options import described_parser
 from measuring.report import say
 from vai import open_embedder
 from vai.arrays import Matrix
@@ -193,9 +194,7 @@ def _nearest(vectors: Matrix, start: int) -> NDArray[np.int64]:
 
 def parsed_options() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = described_parser(__doc__)
     add = parser.add_argument
     add("--out", type=Path, required=True, metavar="DIR", help="where the files are, or are made")
     add("--texts", type=Path, nargs="+", default=[], metavar="PATH", help="embed these anew")

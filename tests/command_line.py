@@ -21,6 +21,9 @@ from vai.cli import main
 
 VAI = str(Path(sysconfig.get_path("scripts")) / "vai")
 
+OVERLAP = ("--rerank-model", "word-overlap")
+"""A reranker that needs no time to load."""
+
 MASKS = {
     rf"\bvai {re.escape(__version__)}\b": "vai [version]",
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d\+00:00)?": "[time]",
@@ -62,6 +65,11 @@ def vai(*arguments: str | Path, stdin: bytes | None = b"") -> Outcome:
     with mock.patch.multiple(sys, stdin=given, stdout=stdout, stderr=stderr):
         exit_code = _exit_code([str(argument) for argument in arguments])
     return Outcome(exit_code, _written(stdout), _written(stderr))
+
+
+def ingest(*arguments: str | Path) -> Outcome:
+    """Run `vai ingest` with a model that needs no time to load."""
+    return vai("ingest", *arguments, "--embedder", "hashing")
 
 
 def _exit_code(arguments: list[str]) -> int:

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from engine_samples import EAST, NAME, found_ids, store_of
 from machine import Unprivileged
 from vai.engines.embedded import EmbeddedEngine
 from vai.engines.exact import ExactEngine
+from vai.models.remote.http import Patience
 from vai.protocols import Engine
+from voyage_stub import VoyageStub
 
 # Without a deadline, because machines that run tests are slow now and then; the same examples in every run, so
 # that a test fails for the change at hand and not by luck.
@@ -65,6 +68,16 @@ def unprivileged() -> Iterator[Unprivileged]:
     shutil.rmtree(folder / "warm")
     yield Unprivileged(folder)
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def voyage(monkeypatch: pytest.MonkeyPatch) -> Iterator[VoyageStub]:
+    """Voyage on this machine, with its key in the environment, and nobody who waits between attempts."""
+    with VoyageStub() as stub:
+        for name, value in stub.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("vai.models.remote.http.Patience", partial(Patience, sleep=lambda _: None))
+        yield stub
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-"""A small corpus with questions of which the answers are known, and rerankers that are more or less good at them."""
+"""A small corpus with questions of which the answers are known, rerankers that are more or less good at
+them, and what was measured of one."""
 
 from __future__ import annotations
 
@@ -11,11 +12,28 @@ from pathlib import Path
 import numpy as np
 
 from vai import Collection, Settings
+from vai.calibrations import MeasuredCalibration
 from vai.evaluation.testsets import TestSet
 from vai.models.fakes import HashingEmbedder, words
 from vai.types import Calibration, Reading
 
 TOPICS = 40
+
+MEASURED = MeasuredCalibration(
+    model="word-overlap",
+    revision="1",
+    slope=2.5,
+    intercept=-1.25,
+    error=0.04,
+    collection="docs",
+    test_set="questions",
+    queries=40,
+    pairs=400,
+    positives=60,
+    limit=20,
+    measured="2026-11-24T12:00:00+00:00",
+)
+"""What is kept of a measurement."""
 
 
 def passage(topic: int) -> str:

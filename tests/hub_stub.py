@@ -17,18 +17,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import threading
 from collections import defaultdict, deque
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.client import responses
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from model_stub import Behaviour, Reply
+import huggingface_hub
+import pytest
+
+from model_stub import Behaviour, Reply, head
 
 LARGE = 4_096
 """Bytes from which a file lies on the other host."""
@@ -59,6 +63,29 @@ def status(code: int, message: str = "", *, headers: Mapping[str, str] | None = 
     """An error as the hub sends it."""
     body = json.dumps({"error": message}).encode() if message else b""
     return lambda _: Reply(code, body, {"Content-Type": "application/json", **(headers or {})})
+
+
+def hub_cache(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
+    """Where models of the hub are kept: nothing of the outer environment, and nothing fetched yet."""
+    for name in list(os.environ):
+        if name.startswith(("HF_", "HUGGING", "TRANSFORMERS_", "XDG_CACHE")) or name.lower().endswith(
+            "_proxy"
+        ):
+            monkeypatch.delenv(name)
+    # The library read these when it was imported, in the environment of whoever runs the tests.
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(folder / "token"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("HF_HOME", str(folder / "hf"))
+    return folder / "hf"
+
+
+@contextmanager
+def hub_in_use(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubStub]:
+    """The hub, where the library looks for it."""
+    with HubStub() as stub:
+        monkeypatch.setenv("HF_ENDPOINT", stub.endpoint)
+        yield stub
+        huggingface_hub.close_session()
 
 
 # ── the service ──────────────────────────────────────────────────────────────────────────────────
@@ -280,12 +307,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True  # so that no thread waits for another request when the stub is closed
 
     def _send(self, reply: Reply) -> None:
-        headers = {"Content-Length": str(len(reply.body)), "Connection": "close", **reply.headers}
-        lines = [f"HTTP/1.1 {reply.status} {responses.get(reply.status, '')}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        head = "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
         body = b"" if self.command == "HEAD" else reply.body[: reply.sent]
         if reply.sent != -1:
-            self.wfile.write(head + body)
+            self.wfile.write(head(reply, {"Connection": "close"}) + body)
         if reply.stall:
             self.server.stub.closing.wait()

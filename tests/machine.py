@@ -12,6 +12,19 @@ from pathlib import Path
 NOBODY = 65534
 
 
+@contextlib.contextmanager
+def nobody() -> Iterator[None]:
+    """Be a user whom rights concern, even where the tests run as root."""
+    privileged = os.geteuid() == 0
+    if privileged:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if privileged:
+            os.seteuid(0)
+
+
 @dataclass(frozen=True)
 class Unprivileged:
     """A folder that a test fills, and a user who owns nothing in it."""
@@ -22,18 +35,14 @@ class Unprivileged:
     def acting(self, *, unreadable: Path | None = None) -> Iterator[None]:
         """Be a user who may read all in the folder but `unreadable`, and write to nothing."""
         modes = {path: path.stat().st_mode for path in (self.folder, *self.folder.rglob("*"))}
-        privileged = os.geteuid() == 0
         try:
             for path, mode in modes.items():
                 path.chmod((mode | 0o444) & ~0o222)
             if unreadable is not None:
                 unreadable.chmod(0)
-            if privileged:
-                os.seteuid(NOBODY)
-            yield
+            with nobody():
+                yield
         finally:
-            if privileged:
-                os.seteuid(0)
             for path, mode in modes.items():
                 path.chmod(mode)
 

@@ -297,11 +297,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(reply)
 
     def _send(self, reply: Reply) -> None:
-        headers = {"Date": self.date_time_string(), "Content-Length": str(len(reply.body)), **reply.headers}
-        lines = [f"HTTP/1.1 {reply.status} {responses.get(reply.status, '')}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        head = "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
-        for part in _parts(reply, head):
+        for part in _parts(reply, head(reply, {"Date": self.date_time_string()})):
             self.wfile.write(part)
             if reply.drip_s and self.server.stub.closing.wait(reply.drip_s):
                 break
@@ -319,14 +315,22 @@ def _object(body: bytes) -> Payload:
     return content if isinstance(content, dict) else {}
 
 
-def _parts(reply: Reply, head: bytes) -> list[bytes]:
+def head(reply: Reply, headers: Mapping[str, str]) -> bytes:
+    """What comes before the body; the reply's own headers count before these."""
+    given = {"Content-Length": str(len(reply.body)), **headers, **reply.headers}
+    lines = [f"HTTP/1.1 {reply.status} {responses.get(reply.status, '')}"]
+    lines += [f"{name}: {value}" for name, value in given.items()]
+    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
+
+
+def _parts(reply: Reply, beginning: bytes) -> list[bytes]:
     """The pieces that are written one after the other."""
     if reply.sent == -1:
         return []
     body = reply.body[: reply.sent]
     if not reply.drip_s:
-        return [head + body]
-    return [*(_bytes(head) if reply.drip_head else [head]), *_bytes(body)]
+        return [beginning + body]
+    return [*(_bytes(beginning) if reply.drip_head else [beginning]), *_bytes(body)]
 
 
 def _bytes(data: bytes) -> list[bytes]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from evaluation_samples import MEASURED
 from machine import Unprivileged, largest_file
 from vai.calibrations import (
     CALIBRATIONS_FILE,
@@ -21,20 +22,6 @@ from vai.errors import StoreCorrupt, StoreFailure, StoreFull, StoreReadOnly, Sto
 from vai.models.fakes import WordOverlapReranker
 from vai.types import Calibration
 
-MEASURED = MeasuredCalibration(
-    model="word-overlap",
-    revision="1",
-    slope=2.5,
-    intercept=-1.25,
-    error=0.04,
-    collection="docs",
-    test_set="questions",
-    queries=40,
-    pairs=400,
-    positives=60,
-    limit=20,
-    measured="2026-11-24T12:00:00+00:00",
-)
 ENTRY = {name: getattr(MEASURED, name) for name in MeasuredCalibration.__slots__}
 
 

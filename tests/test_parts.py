@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
 import pytest
 
+from evaluation_samples import MEASURED
 from model_stub import ModelStub, status
 from server_stubs import OpenAI
-from vai import Collection, Embedder, Reranker, Settings
-from vai.calibrations import MeasuredCalibration, write_calibration
+from tiny_models import bert_reranker
+from vai import Collection, Embedder, Reranker, Settings, list_collections
+from vai.calibrations import write_calibration
 from vai.engines.embedded import EmbeddedEngine
 from vai.errors import (
     EmbedderMismatch,
@@ -21,8 +23,7 @@ from vai.errors import (
     RemoteUnavailable,
     UnknownModel,
 )
-from vai.models.fakes import WordOverlapReranker
-from vai.models.remote.http import Patience
+from vai.models.fakes import HashingEmbedder, WordOverlapReranker
 from vai.types import Provenance
 from voyage_stub import VoyageStub
 
@@ -32,18 +33,6 @@ TEXTS = {
     "sea.txt": "the sea is deep",
 }
 QUERY = "replica sets"
-
-
-@pytest.fixture
-def voyage(monkeypatch: pytest.MonkeyPatch) -> Iterator[VoyageStub]:
-    """Voyage on this machine, with its key in the environment, and nobody who waits between attempts."""
-    with VoyageStub() as stub:
-        for name, value in stub.environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(
-            "vai.models.remote.http.Patience", lambda **fields: Patience(sleep=lambda _: None, **fields)
-        )
-        yield stub
 
 
 @pytest.fixture
@@ -107,20 +96,7 @@ def test_what_was_measured_in_the_store_is_applied_to_that_revision_alone(store:
     for revision in ("another", WordOverlapReranker.revision):
         write_calibration(
             store,
-            MeasuredCalibration(
-                model="word-overlap",
-                revision=revision,
-                slope=0.1,
-                intercept=-2.0,
-                error=0.02,
-                collection="default",
-                test_set="t",
-                queries=30,
-                pairs=90,
-                positives=30,
-                limit=3,
-                measured="2026-01-01T00:00:00Z",
-            ),
+            replace(MEASURED, revision=revision, slope=0.1, intercept=-2.0),
         )
         with Collection.open(store, settings=Settings(rerank_model="word-overlap")) as collection:
             response = collection.query(QUERY)
@@ -181,6 +157,53 @@ def test_a_fallback_that_cannot_be_opened_is_told_with_its_setting(
     with opened(store, docs, settings) as collection, pytest.raises(UnknownModel) as caught:
         collection.query(QUERY)
     assert str(caught.value.hint).startswith("the setting `rerank_fallback` names it; ")
+
+
+def test_a_model_that_could_not_be_opened_is_tried_again(store: Path, docs: Path, tmp_path: Path) -> None:
+    """The hub, or a disk, may be there the next time."""
+    named = tmp_path / "model"
+    with opened(store, docs) as collection:
+        with pytest.raises(UnknownModel, match="no such folder"):
+            collection.query(QUERY, rerank_model=str(named))
+        bert_reranker(named)
+        stage = collection.query(QUERY, rerank_model=str(named)).stages.rerank
+        assert stage is not None
+        assert (stage.model, stage.reranked) == (str(named), 3)
+
+
+# ── a first ingest ──
+
+
+def test_a_first_ingest_that_fails_leaves_no_collection_behind(
+    store: Path, docs: Path, voyage: VoyageStub
+) -> None:
+    """Else what it was to be made with would hold for what comes next, mistake or not."""
+    voyage.then(status(401))
+    with Collection.open(store, embedder="voyage-4", dimension=256, settings=Settings()) as collection:
+        with pytest.raises(RemoteRefused, match="401"):
+            collection.ingest(docs)
+        assert list_collections(store) == ()
+    with Collection.open(store, embedder="hashing", settings=Settings()) as collection:
+        assert collection.ingest(docs).added == 3
+        voyage.then(status(401))
+    with Collection.open(store, embedder="voyage-4", settings=Settings()) as collection:
+        with pytest.raises(EmbedderMismatch):
+            collection.ingest(docs)
+        assert collection.describe().documents == 3, "what another one has stored is left alone"
+
+
+def test_chunks_of_a_new_collection_fit_a_model_that_reads_little(store: Path, docs: Path) -> None:
+    class Short(HashingEmbedder):
+        max_tokens = 64
+
+    with Collection.open(store, embedder=Short(), settings=Settings()) as collection:
+        collection.ingest(docs)
+        assert collection.describe().provenance.chunk_tokens == 64 - 2 - 24
+    with (
+        Collection.open(store, "other", embedder=Short(), settings=Settings()) as collection,
+        pytest.raises(InvalidSettings, match="--chunk-tokens must be from 16 to 38 for hashing"),
+    ):
+        collection.ingest(docs, chunk_tokens=200)
 
 
 # ── embedding queries otherwise ──

@@ -379,6 +379,31 @@ def test_a_failing_reranker_is_stood_in_for_if_the_user_wishes_so_and_that_is_sa
         assert [(hit.id, hit.score) for hit in response.hits] == [(hit.id, hit.score) for hit in alone.hits]
 
 
+def test_a_stand_in_that_cannot_be_fetched_leaves_stage_1_order(engine: ExactEngine) -> None:
+    def fetched() -> Reranker:
+        raise RemoteUnavailable("the hub cannot be reached")
+
+    response = ask(engine, Failing(RemoteUnavailable("the service failed")), fallback=fetched)
+    assert order(response) == [1, 2, 3]
+    assert response.stages.rerank is not None
+    assert (response.stages.rerank.model, response.stages.rerank.instead_of) == ("failing", None)
+    assert response.warnings == (
+        "reranked 0 of 5, the rest follows in the order it came in: the service failed; nor can another model read "
+        "instead: the hub cannot be reached",
+    )
+
+
+def test_each_reason_is_said_once(engine: ExactEngine) -> None:
+    stand_in = Scripted(LATE, stopped="deadline", reason="no time")
+    response = ask(engine, Failing(RemoteUnavailable("the service failed")), fallback=lambda: stand_in)
+    assert response.warnings == (
+        "scripted reranked instead of failing: the service failed",
+        "reranked 2 of 5, the rest follows in the order it came in: no time",
+    )
+    assert response.stages.rerank is not None
+    assert response.stages.rerank.reason == "the service failed; no time"
+
+
 def test_money_that_is_spent_calls_for_the_stand_in_and_time_does_not(engine: ExactEngine) -> None:
     spent = ask(engine, Scripted(LATE, stopped="spent", reason="no money"), fallback=WordOverlapReranker)
     late = ask(engine, Scripted(LATE, stopped="deadline", reason="no time"), fallback=WordOverlapReranker)

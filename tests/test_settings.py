@@ -229,7 +229,7 @@ def test_a_projects_file_may_not_name_a_remote_model(load: Loader, name: str, mo
     load.project.write_text(f'{name} = "{model}"\n')
     with pytest.raises(InvalidSettings, match="names a remote model") as caught:
         load()
-    assert "VAI_RERANK_MODEL" in str(caught.value.hint)
+    assert f"`VAI_{name.upper()}`" in str(caught.value.hint)
 
 
 def test_a_remote_model_may_be_named_in_the_users_file_and_the_environment(load: Loader) -> None:

@@ -28,14 +28,17 @@ class Judged:
 def find_sets(data: Path, names: Sequence[str]) -> list[Path]:
     """The zips and folders in `data` that are test collections, by name; those named, or all."""
     folders = [path.parent for path in data.glob("*/corpus.jsonl")]
-    found = {
-        path.stem if path.suffix == ".zip" else path.name: path for path in [*data.glob("*.zip"), *folders]
-    }
+    found = {set_name(path): path for path in [*data.glob("*.zip"), *folders]}
     missing = [name for name in names if name not in found]
     if missing or not found:
         known = ", ".join(sorted(found)) or "none"
         raise SystemExit(f"`{data}` has no set called {', '.join(missing) or 'anything'}; there are: {known}")
     return [found[name] for name in (names or sorted(found))]
+
+
+def set_name(location: Path) -> str:
+    """What the set in a zip or a folder is called."""
+    return location.stem if location.suffix == ".zip" else location.name
 
 
 def unpacked(location: Path, scratch: Path) -> Path:
@@ -85,7 +88,7 @@ def prepared(location: Path, workspace: Path, *, queries: int, documents: int | 
     """Unpack a set, choose at most `queries` of its queries, and at most `documents` of its documents."""
     folder = unpacked(location, workspace / "unpacked")
     judged = read_judged(folder, queries)
-    name = location.stem if location.suffix == ".zip" else location.name
+    name = set_name(location)
     part = name if documents is None else f"{name}-{documents}"
     corpus = workspace / "corpora" / f"{part}.jsonl"
     write_corpus(folder, corpus, judged.documents, documents)

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from measuring.beir import Judged
 from measuring.judging import DEPTH, Seen, best_chunk_counts
 from measuring.metrics import Values, ndcg
+from vai.calibration import probabilities
+from vai.types import Calibration
 
 Scores = NDArray[np.float64]
 """float64 [queries, candidates], in stage 1's order."""
@@ -130,11 +132,8 @@ WORDS_WEIGHTS = (0.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 16.0)
 SHARES = (0.2, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8)
 
 
-def formulas(slope: float, intercept: float) -> tuple[Formula, ...]:
-    """All that are compared; slope and intercept are those of the reranker's calibration."""
-
-    def relevance(queries: Queries) -> Scores:
-        return 1.0 / (1.0 + np.exp(-(slope * queries.logit + intercept)))
+def formulas(curve: Calibration) -> tuple[Formula, ...]:
+    """All that are compared; the curve is the reranker's calibration."""
 
     def convex(part: Callable[[Queries, Scores], Scores]) -> Callable[[Queries, Weights], Scores]:
         return lambda queries, weights: (
@@ -165,7 +164,7 @@ def formulas(slope: float, intercept: float) -> tuple[Formula, ...]:
         ),
         Formula(
             "relevance + w·stage1",
-            lambda q, w: relevance(q) + w[0] * q.stage1,
+            lambda q, w: probabilities(q.logit, curve) + w[0] * q.stage1,
             _grid((0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)),
         ),
         Formula("z-scores of logit and stage1", convex(standardised), _grid(SHARES)),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from measuring.beir import Judged
 from measuring.judging import Seen
-from measuring.metrics import RESAMPLES, SEED, Gain
+from measuring.metrics import Gain, resampled_means
 from vai.calibration import BINS, equal_mass_bins, fit, probabilities
 from vai.evaluation.gathering import JudgedPairs
 from vai.types import Calibration
@@ -20,7 +20,6 @@ Fit = Callable[[Sequence[JudgedPairs]], Calibration]
 STEPS = 100
 SMALLEST_STEP = 1e-10
 LARGEST_STEP = 2.0
-_BLOCK = 500
 
 
 def judged_pairs(candidates: Mapping[str, Sequence[Seen]], judged: Judged) -> JudgedPairs:
@@ -98,7 +97,7 @@ def error_of(curves: Sequence[Calibration], sets: Sequence[JudgedPairs]) -> Gain
     are.
     """
     each = [_offsets(curve, pairs) for curve, pairs in zip(curves, sets, strict=True)]
-    errors = np.mean([_resampled_errors(offsets) for offsets in each], axis=0)
+    errors = np.mean([np.abs(resampled_means(offsets)).sum(axis=1) for offsets in each], axis=0)
     low, high = np.percentile(errors, [2.5, 97.5])
     mean = np.mean([np.abs(offsets.mean(axis=0)).sum() for offsets in each])
     return Gain(float(mean), float(low), float(high))
@@ -111,14 +110,3 @@ def _offsets(curve: Calibration, pairs: JudgedPairs) -> NDArray[np.float64]:
     offsets = np.zeros((int(pairs.query.max()) + 1, BINS))
     np.add.at(offsets, (pairs.query, bins), pairs.weights * (said - pairs.relevant))
     return offsets
-
-
-def _resampled_errors(offsets: NDArray[np.float64]) -> NDArray[np.float64]:
-    random = np.random.default_rng(SEED)
-    count = len(offsets)
-    blocks = [
-        np.abs(offsets[random.integers(0, count, size=(_BLOCK, count))].mean(axis=1)).sum(axis=1)
-        for _ in range(RESAMPLES // _BLOCK)
-    ]
-    errors: NDArray[np.float64] = np.concatenate(blocks)
-    return errors

@@ -51,18 +51,19 @@ def recall(ranking: Sequence[str], grades: Mapping[str, int], depth: int) -> flo
     return len(relevant.intersection(ranking[:depth])) / len(relevant) if relevant else 0.0
 
 
-def resampled_means(differences: Values) -> Values:
-    """Means float64 [`RESAMPLES`] of the differences, queries drawn with replacement (paired bootstrap).
+def resampled_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Means float64 [`RESAMPLES`, …] of values [queries, …], queries drawn with replacement (bootstrap).
 
-    Efron & Tibshirani 1993, "An Introduction to the Bootstrap"; the pairing is in the differences.
+    Efron & Tibshirani 1993, "An Introduction to the Bootstrap"; of differences between two orders of the same
+    queries it is the paired one.
     """
     random = np.random.default_rng(SEED)
-    count = len(differences)
+    count = len(values)
     blocks = [
-        differences[random.integers(0, count, size=(_BLOCK, count))].mean(axis=1)
+        values[random.integers(0, count, size=(_BLOCK, count))].mean(axis=1)
         for _ in range(RESAMPLES // _BLOCK)
     ]
-    means: Values = np.concatenate(blocks)
+    means: NDArray[np.float64] = np.concatenate(blocks)
     return means
 
 

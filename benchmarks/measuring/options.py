@@ -1,4 +1,4 @@
-"""Flags that the benchmarks over test collections share."""
+"""Flags that benchmarks share."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from pathlib import Path
 from vai.models.catalog import DEFAULT_RERANKER
 
 
-def collections_parser(description: str | None, *, queries: int) -> argparse.ArgumentParser:
-    """A parser with the flags that say which test collections are measured; `queries` of each, unless told else."""
-    parser = argparse.ArgumentParser(
+def described_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser whose help shows a module's docstring as it is written."""
+    return argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+
+
+def collections_parser(description: str | None, *, queries: int) -> argparse.ArgumentParser:
+    """A parser with the flags that say which test collections are measured; `queries` of each, unless told else."""
+    parser = described_parser(description)
     add = parser.add_argument
     add("--data", type=Path, required=True, metavar="DIR", help="folder of test collections, zips or folders")
     add("--sets", type=names, default=(), metavar="A,B", help="some of them [all]")
@@ -36,6 +41,20 @@ def add_ignore_own(parser: argparse.ArgumentParser) -> None:
         default=("arguana",),
         metavar="A,B",
         help="sets whose queries are documents",
+    )
+
+
+def add_limit(parser: argparse.ArgumentParser) -> None:
+    """The flag that says how many candidates stage 2 reads."""
+    parser.add_argument(
+        "--limit", type=at_least_1, default=20, metavar="N", help="candidates that stage 2 reads [20]"
+    )
+
+
+def add_peer_python(parser: argparse.ArgumentParser) -> None:
+    """The flag that names what runs other libraries; without it they are left out."""
+    parser.add_argument(
+        "--peer-python", type=Path, metavar="PYTHON", help="interpreter with benchmarks/requirements.txt"
     )
 
 

@@ -14,7 +14,7 @@ from vai._version import __version__
 from vai.collection import Collection, list_collections
 from vai.errors import VaiError
 from vai.models.catalog import known_models, open_embedder, open_reranker
-from vai.planning import QueryOptions
+from vai.planning import IngestOptions, QueryOptions
 from vai.protocols import Embedder, Engine, Reranker
 from vai.reranking import rerank
 from vai.settings import Settings
@@ -61,6 +61,7 @@ __all__ = [
     "IndexCost",
     "IndexInfo",
     "IndexProgress",
+    "IngestOptions",
     "IngestProgress",
     "IngestReport",
     "QueryOptions",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 from vai.errors import CollectionNotFound, InvalidSettings, StoreFailure
 from vai.parts import Parts
-from vai.planning import QueryOptions, filter_of, plan_query
+from vai.planning import IngestOptions, QueryOptions, filter_of, plan_query
 from vai.protocols import Embedder, Engine, Reranker
 from vai.reranking import price
 from vai.settings import (
@@ -217,29 +217,23 @@ class Collection:
     def ingest(
         self,
         *paths: str | Path,
-        chunk_tokens: int | None = None,
-        text_field: str | None = None,
-        title_field: str | None = None,
-        id_field: str | None = None,
-        max_file_mb: float = DEFAULT_MAX_FILE_MB,
         vectors: str | Path | None = None,
         vector_field: str | None = None,
         progress: Callable[[IngestProgress], None] | None = None,
         index_progress: Callable[[IndexProgress], None] | None = None,
+        **options: Unpack[IngestOptions],
     ) -> IngestReport:
         """Bring the collection up to date with files and folders: what has not changed costs nothing.
 
         Args:
             paths: folders also lose the documents of files that are gone from them.
-            chunk_tokens: the size of chunks in the embedder's tokens; what the collection has, else 200.
-            text_field, title_field, id_field: the fields of records (JSONL, CSV), where not the usual ones.
-            max_file_mb: larger files are skipped, and named; records are read whatever the size of their file.
             vectors: a NumPy file with ready-made vectors for the one file of records in `paths`, row i for
                 record i. No model is asked then, and each record is one chunk.
             vector_field: the field of records, or column of a Parquet file, that holds ready-made vectors; a
                 Parquet file's column `vector` is taken for that without being named.
             progress: called now and then with how far it has come.
             index_progress: called while the index is brought up to date, at the end.
+            options: what `vai.planning.IngestOptions` lists.
 
         Raises:
             EmbedderMismatch: the collection was made with another embedder.
@@ -249,19 +243,18 @@ class Collection:
         from vai.ingest.naming import find_vector_files
         from vai.ingest.ready_made import import_ready_made
 
-        options = _read_options(text_field, title_field, id_field, max_file_mb)
+        reading, chunk_tokens = _reading(**options)
         named = _named(paths)
         ready_made = find_vector_files(
             named,
             root=self._root,
-            options=options,
+            options=reading,
             vectors=None if vectors is None else Path(vectors),
             vector_field=vector_field,
         )
         known = self._known()
         embedder = self._parts.embedder(self._name, known)
-        size = self._chunk_size(known, chunk_tokens)
-        _check_chunk_tokens(size, embedder)
+        size = self._chunk_size(known, chunk_tokens, embedder)
         if ready_made:
             if chunk_tokens is not None:
                 raise InvalidSettings(
@@ -273,7 +266,7 @@ class Collection:
                 collection=self._name,
                 made_by=Provenance(embedder.name, embedder.revision, embedder.dimension, size),
                 root=self._root,
-                options=options,
+                options=reading,
                 progress=progress,
                 index_progress=index_progress,
             )
@@ -283,7 +276,7 @@ class Collection:
             collection=self._name,
             embedder=embedder,
             root=self._root,
-            read_options=options,
+            read_options=reading,
             chunk_tokens=size,
             progress=progress,
             index_progress=index_progress,
@@ -294,15 +287,7 @@ class Collection:
             warnings=(*report.warnings, *self._parts.purse.warnings),
         )
 
-    def estimate_ingest(
-        self,
-        *paths: str | Path,
-        chunk_tokens: int | None = None,
-        text_field: str | None = None,
-        title_field: str | None = None,
-        id_field: str | None = None,
-        max_file_mb: float = DEFAULT_MAX_FILE_MB,
-    ) -> Estimate:
+    def estimate_ingest(self, *paths: str | Path, **options: Unpack[IngestOptions]) -> Estimate:
         """What an ingest of the same would cost: files are read and chunked, and no model is called.
 
         Raises:
@@ -311,12 +296,10 @@ class Collection:
         """
         from vai.estimating import estimate_ingest
 
+        reading, chunk_tokens = _reading(**options)
         known = self._known()
         embedding = self._parts.embedding_tariff(known)
         embedder = self._parts.embedder(self._name, known) if embedding.runs_here else None
-        size = self._chunk_size(known, chunk_tokens)
-        if embedder is not None:
-            _check_chunk_tokens(size, embedder)
         return estimate_ingest(
             _named(paths),
             engine=self._engine,
@@ -324,8 +307,8 @@ class Collection:
             embedding=embedding,
             embedder=embedder,
             root=self._root,
-            read_options=_read_options(text_field, title_field, id_field, max_file_mb),
-            chunk_tokens=size,
+            read_options=reading,
+            chunk_tokens=self._chunk_size(known, chunk_tokens, embedder),
         )
 
     def query(self, text: str, **options: Unpack[QueryOptions]) -> QueryResponse:
@@ -471,9 +454,24 @@ class Collection:
 
     # ── the parts ──
 
-    def _chunk_size(self, known: Provenance | None, asked: int | None) -> int:
+    def _chunk_size(self, known: Provenance | None, asked: int | None, embedder: Embedder | None) -> int:
+        """The size that was asked for, the collection's, the settings', or the default where the model reads as much.
+
+        Raises:
+            InvalidSettings: the embedder, if it is open, does not read so much.
+        """
         made_with = known.chunk_tokens if known else self._settings.chunk_tokens
-        return (made_with or DEFAULT_CHUNK_TOKENS) if asked is None else asked
+        wished = made_with if asked is None else asked
+        if embedder is None:
+            return wished or DEFAULT_CHUNK_TOKENS
+        most = embedder.max_tokens - 2 - CONTEXT_TOKENS
+        size = min(DEFAULT_CHUNK_TOKENS, most) if wished is None else wished
+        if not SMALLEST_CHUNK <= size <= most:
+            raise InvalidSettings(
+                f"--chunk-tokens must be from {SMALLEST_CHUNK} to {most:,} for {embedder.name}, which reads "
+                f"{embedder.max_tokens:,} tokens, headings included: {size}"
+            )
+        return size
 
     def _known(self) -> Provenance | None:
         try:
@@ -551,25 +549,23 @@ def _named(paths: Sequence[str | Path]) -> list[Path]:
     return [Path(path) for path in paths]
 
 
-def _read_options(
-    text_field: str | None, title_field: str | None, id_field: str | None, max_file_mb: float
-) -> ReadOptions:
+def _reading(
+    *,
+    chunk_tokens: int | None = None,
+    text_field: str | None = None,
+    title_field: str | None = None,
+    id_field: str | None = None,
+    max_file_mb: float = DEFAULT_MAX_FILE_MB,
+) -> tuple[ReadOptions, int | None]:
+    """How files are read, and the size of chunks if one was asked for: the keys of `IngestOptions`."""
     from vai.documents import ReadOptions
 
     if not 0 < max_file_mb < math.inf:
         raise InvalidSettings(f"--max-file-mb must be a number of megabytes above 0: {max_file_mb:g}")
-    return ReadOptions(
+    reading = ReadOptions(
         text_field=text_field,
         title_field=title_field,
         id_field=id_field,
         max_file_bytes=int(max_file_mb * 2**20),
     )
-
-
-def _check_chunk_tokens(size: int, embedder: Embedder) -> None:
-    most = embedder.max_tokens - 2 - CONTEXT_TOKENS
-    if not SMALLEST_CHUNK <= size <= most:
-        raise InvalidSettings(
-            f"--chunk-tokens must be from {SMALLEST_CHUNK} to {most:,} for {embedder.name}, which reads "
-            f"{embedder.max_tokens:,} tokens, headings included: {size}"
-        )
+    return reading, chunk_tokens

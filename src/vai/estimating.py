@@ -22,6 +22,7 @@ from vai.models.remote.embedding import token_ends
 from vai.models.remote.lengths import utf8_length
 from vai.planning import QueryPlan
 from vai.protocols import Embedder, Engine, Writer
+from vai.query import find
 from vai.reranking import checked_query
 from vai.types import CallEstimate, Estimate, EstimatedStage, Provenance
 
@@ -135,16 +136,8 @@ def estimate_ingest(
 
 def _found(query: str, engine: Engine, collection: str, plan: QueryPlan, embedder: Embedder) -> Sequence[str]:
     """What stage 1 finds."""
-    found = engine.search(
-        collection,
-        embedder.embed_query(query),
-        limit=plan.depths.limit,
-        num_candidates=plan.depths.num_candidates,
-        exact=plan.exact,
-        text=query,
-        stage1=plan.stage1,
-        filter=plan.filter,
-    )
+    vector = embedder.embed_query(query)
+    found = find(query, vector, engine=engine, collection=collection, plan=plan)
     return [candidate.chunk.passage_to_rerank for candidate in found.candidates]
 
 

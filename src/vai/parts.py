@@ -136,9 +136,8 @@ class Parts:
             return self._query_embedder
         wished = self._settings.query_embedder
         if self._query_embedder is None and wished is not None and wished != known.embedder:
-            with suppress(
-                InvalidSettings
-            ):  # the setting is for all collections, and this one's space is another
+            # The setting is for all collections; it says nothing of one whose space is another.
+            with suppress(InvalidSettings):
                 require_same_space(known.embedder, wished)
                 return wished
         return None
@@ -196,6 +195,10 @@ class Parts:
             return given
         return self._start_opening(self._reranker_to_open(plan))
 
+    def open_reranker(self, plan: QueryPlan) -> Reranker:
+        """The reranker that the plan names, else the settings, else the bundled one. Raises as the catalog does."""
+        return self._start_opening(self._reranker_to_open(plan)).result()
+
     def _reranker_to_open(self, plan: QueryPlan) -> str:
         wished = (plan.rerank_model, self._reranker_name, self._settings.rerank_model, DEFAULT_RERANKER)
         return next(name for name in wished if name is not None)
@@ -252,7 +255,7 @@ class Parts:
             return self._kept(self._start_opening(name).result(), plan)
 
     def _start_opening(self, name: str) -> Future[Reranker]:
-        if name not in self._rerankers:
+        if name not in self._rerankers or _has_failed(self._rerankers[name]):
             self._opened.append(canonical_name(name))
             self._rerankers[name] = in_background(
                 lambda: self._calibrated(self._open_reranker(name)), "vai-load"
@@ -313,6 +316,11 @@ class Parts:
         if self._scores is not None:
             self._scores.close()
             self._scores = None
+
+
+def _has_failed(opening: Future[Reranker]) -> bool:
+    """Whether a model could not be opened; the hub, or the disk, may be there the next time."""
+    return opening.done() and opening.exception() is not None
 
 
 @contextmanager

@@ -78,6 +78,22 @@ class QueryOptions(TypedDict, total=False):
     cache: bool | None
 
 
+class IngestOptions(TypedDict, total=False):
+    """How files are read and cut, named as the flags are; what is left out, or None, is as usual.
+
+    Keys:
+        chunk_tokens: the size of chunks in the embedder's tokens; what the collection has, else 200.
+        text_field, title_field, id_field: the fields of records (JSONL, CSV), where not the usual ones.
+        max_file_mb: larger files are skipped, and named; records are read whatever the size of their file. 20.
+    """
+
+    chunk_tokens: int | None
+    text_field: str | None
+    title_field: str | None
+    id_field: str | None
+    max_file_mb: float
+
+
 @dataclass(frozen=True, slots=True)
 class QueryPlan:
     """One query's settings in force; `rerank_model` is None where none was named, `blend` where it is the model's."""

@@ -30,6 +30,7 @@ from vai.reranking import (
 from vai.types import (
     Candidate,
     EmbedStage,
+    Found,
     Hit,
     Json,
     LoadStage,
@@ -42,6 +43,7 @@ from vai.types import (
 )
 
 if TYPE_CHECKING:
+    from vai.arrays import Vector
     from vai.filters import Filter
 
 
@@ -89,16 +91,7 @@ def query(
     vector = embedder.embed_query(text, deadline=deadline)
     tokens = len(embedder.token_ends(text)) + 2
     embedded = time.perf_counter()
-    found = engine.search(
-        collection,
-        vector,
-        limit=plan.depths.limit,
-        num_candidates=plan.depths.num_candidates,
-        exact=plan.exact,
-        text=text,
-        stage1=plan.stage1,
-        filter=plan.filter,
-    )
+    found = find(text, vector, engine=engine, collection=collection, plan=plan)
     searched = time.perf_counter()
     outcome = None
     if stage2 is not None:
@@ -144,6 +137,20 @@ def query(
             *(outcome_warnings(outcome, plan.min_relevance) if outcome else ()),
             *_stale_warnings(hits[: len(kept)]),
         ),
+    )
+
+
+def find(text: str, vector: Vector, *, engine: Engine, collection: str, plan: QueryPlan) -> Found:
+    """Stage 1 alone: the candidates for a query and its vector float32 [d]. Raises as `Engine.search`."""
+    return engine.search(
+        collection,
+        vector,
+        limit=plan.depths.limit,
+        num_candidates=plan.depths.num_candidates,
+        exact=plan.exact,
+        text=text,
+        stage1=plan.stage1,
+        filter=plan.filter,
     )
 
 

@@ -42,8 +42,8 @@ class Stage2:
 class Outcome:
     """What came of stage 2: who read, and what, in the order of the passages; NaN where nobody did.
 
-    `reason` says why passages stayed unread, or why `reranker` read them `instead_of` another. `usd` is the price of
-    all that was read, also by the one that was stood in for.
+    `reason` says why passages stayed unread, `why_instead` why `reranker` read them `instead_of` another. `usd` is the
+    price of all that was read, also by the one that was stood in for.
     """
 
     reranker: Reranker
@@ -53,6 +53,7 @@ class Outcome:
     ms: float
     reason: str | None
     instead_of: str | None = None
+    why_instead: str | None = None
     usd: float | None = None
 
     @property
@@ -110,6 +111,7 @@ def rerank(
     strict: bool = False,
     budget_ms: int | None = None,
     min_relevance: float | None = None,
+    fallback: Callable[[], Reranker] | None = None,
 ) -> RerankResponse:
     """Stage 2 alone: the texts in the order in which they answer the query.
 
@@ -119,6 +121,7 @@ def rerank(
         strict: raise when not everything could be read; else what was not follows in the order given.
         budget_ms: milliseconds that reading may take.
         min_relevance: leave out what has less, 0–1, and what was not read.
+        fallback: opens the model that reads where `reranker` fails.
 
     Raises:
         InvalidQuery, InvalidSettings: the query is none; there are no or too many texts; a number is out of range.
@@ -138,7 +141,10 @@ def rerank(
         )
     budget, least = checked_budget(budget_ms), checked_relevance(min_relevance)
     outcome = read_passages(
-        Stage2(reranker, strict=strict), query, texts, deadline=deadline_after(time.monotonic(), budget)
+        Stage2(reranker, fallback=fallback, strict=strict),
+        query,
+        texts,
+        deadline=deadline_after(time.monotonic(), budget),
     )
     order = sorted(
         (index for index in range(len(texts)) if is_relevant(outcome.relevance_at(index), least)),
@@ -183,12 +189,17 @@ def read_passages(
             raise _not_all_read(reader, reading)
     else:
         reading = _read(reader, query, passages, deadline)
-    reason, instead_of = reading.reason, None
+    reason, instead_of, why_instead = reading.reason, None, None
     usd = price(reading.tokens, reader.usd_per_million_tokens)
     if stage2.fallback is not None and reading.stopped in {"failed", "spent"}:
-        reader, instead_of = stage2.fallback(), reader.name
-        reading = _read(reader, query, passages, deadline)
-        reason = "; ".join(filter(None, [reason, reading.reason]))
+        try:
+            stand_in = stage2.fallback()
+        except RemoteUnavailable as failure:  # it has to be fetched, and cannot be
+            reason = f"{reason}; nor can another model read instead: {failure.message}"
+        else:
+            instead_of, why_instead = reader.name, reason
+            reader, reading = stand_in, _read(stand_in, query, passages, deadline)
+            reason = reading.reason
     return Outcome(
         reranker=reader,
         reading=reading,
@@ -197,6 +208,7 @@ def read_passages(
         ms=round((time.perf_counter() - began) * 1000, 3),
         reason=reason,
         instead_of=instead_of,
+        why_instead=why_instead,
         usd=usd,
     )
 
@@ -269,7 +281,7 @@ def stage_report(outcome: Outcome) -> RerankStage:
         truncated=outcome.truncated,
         cached=reading.cached,
         calibrated=reranker.calibration is not None,
-        reason=outcome.reason,
+        reason="; ".join(filter(None, [outcome.why_instead, outcome.reason])) or None,
         windowed=sum(window is not None for window in reading.windows),
         instead_of=outcome.instead_of,
         usd=outcome.usd,
@@ -292,7 +304,7 @@ def outcome_warnings(outcome: Outcome, least: float | None) -> list[str]:
     warnings = []
     name, of = outcome.reranker.name, len(outcome.values)
     if outcome.instead_of is not None:
-        warnings.append(f"{name} reranked instead of {outcome.instead_of}: {outcome.reason}")
+        warnings.append(f"{name} reranked instead of {outcome.instead_of}: {outcome.why_instead}")
     if outcome.read < of:
         rest = (
             "follows in the order it came in"

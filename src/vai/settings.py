@@ -181,17 +181,17 @@ def _from_file(path: Path, *, trusted: bool) -> dict[str, Any]:
             )
         values[name] = _CONVERTERS[name](value, place)
         if not trusted and name in NAMES_OF_MODELS:
-            _refuse_remote(str(values[name]), place)
+            _refuse_remote(str(values[name]), place, name)
     return values
 
 
-def _refuse_remote(model: str, place: str) -> None:
+def _refuse_remote(model: str, place: str, setting: str) -> None:
     from vai.models.catalog import is_remote
 
     if is_remote(model):
         raise InvalidSettings(
             f"{place} names a remote model, which a project's file may not: {model}",
-            hint="put it into your own settings, the environment (`VAI_RERANK_MODEL`) or a flag, if you trust it",
+            hint=f"if you trust it, put it into your own settings or the environment (`VAI_{setting.upper()}`)",
         )
 
 

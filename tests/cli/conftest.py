@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from command_line import vai, written
-from vai.models.remote.http import Patience
-from voyage_stub import VoyageStub
 
 DOCUMENTS = {
     "replication.md": "# Replication\n\nA replica set is a group of servers that hold the same data.\n",
@@ -53,13 +49,3 @@ def store(project: Path) -> Path:
     """The project's store with what is in `docs`, made with a model that needs no time to load."""
     assert vai("ingest", "docs", "--embedder", "hashing").exit_code == 0
     return project / ".vai"
-
-
-@pytest.fixture
-def voyage(monkeypatch: pytest.MonkeyPatch) -> Iterator[VoyageStub]:
-    """Voyage on this machine, with its key in the environment, and nobody who waits between attempts."""
-    with VoyageStub() as stub:
-        for name, value in stub.environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr("vai.models.remote.http.Patience", partial(Patience, sleep=lambda _: None))
-        yield stub

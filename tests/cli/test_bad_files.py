@@ -13,17 +13,10 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from command_line import Outcome, complaint, finished, garbled, stored, vai, written
+from command_line import OVERLAP, complaint, finished, garbled, ingest, stored, vai, written
 from machine import Unprivileged, largest_file
 from vai.freshness import stamp_of
 from vai.types import Stamp
-
-OVERLAP = ("--rerank-model", "word-overlap")
-
-
-def ingest(*arguments: str | Path) -> Outcome:
-    return vai("ingest", *arguments, "--embedder", "hashing")
-
 
 # ── files ──
 

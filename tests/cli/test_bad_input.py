@@ -9,15 +9,8 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from command_line import Outcome, complaint, installed, stored, vai, written
+from command_line import OVERLAP, complaint, ingest, installed, stored, vai, written
 from vai.models.fakes import HashingEmbedder
-
-OVERLAP = ("--rerank-model", "word-overlap")
-
-
-def ingest(*arguments: str | Path) -> Outcome:
-    return vai("ingest", *arguments, "--embedder", "hashing")
-
 
 # ── the query ──
 

@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from command_line import complaint, vai, written
+from command_line import OVERLAP, complaint, vai, written
 from evaluation_samples import TOPICS, passage, question
 from json_contract import check
-
-MODEL = ("--rerank-model", "word-overlap")
 
 
 @pytest.fixture
@@ -33,14 +31,14 @@ def asking(path: Path, count: int) -> Path:
 def test_it_says_what_was_measured_and_where_it_was_written(
     questions: Path, project: Path, snapshot: SnapshotAssertion
 ) -> None:
-    outcome = vai("calibrate", "--test-set", questions, *MODEL)
+    outcome = vai("calibrate", "--test-set", questions, *OVERLAP)
     assert outcome.masked(project=project) == snapshot
 
 
 def test_queries_in_the_store_are_calibrated_from_then_on(questions: Path) -> None:
-    before = vai("query", question(3), *MODEL, "--json").json
-    assert vai("calibrate", "--test-set", questions, *MODEL).exit_code == 0
-    after = vai("query", question(3), *MODEL, "--json").json
+    before = vai("query", question(3), *OVERLAP, "--json").json
+    assert vai("calibrate", "--test-set", questions, *OVERLAP).exit_code == 0
+    after = vai("query", question(3), *OVERLAP, "--json").json
     assert [answer["stages"]["rerank"]["calibrated"] for answer in (before, after)] == [False, True]
     assert before["hits"][0]["relevance"] == before["hits"][0]["score"]
     assert after["hits"][0]["relevance"] != after["hits"][0]["score"]
@@ -48,19 +46,19 @@ def test_queries_in_the_store_are_calibrated_from_then_on(questions: Path) -> No
 
 
 def test_calibrating_again_measures_the_model_and_not_its_calibration(questions: Path) -> None:
-    first, second = (vai("calibrate", "--test-set", questions, *MODEL, "--json").json for _ in range(2))
+    first, second = (vai("calibrate", "--test-set", questions, *OVERLAP, "--json").json for _ in range(2))
     assert first["calibration"] == second["calibration"]
 
 
 def test_a_dry_run_writes_nothing(questions: Path, project: Path) -> None:
-    outcome = vai("calibrate", "--test-set", questions, *MODEL, "--dry-run")
+    outcome = vai("calibrate", "--test-set", questions, *OVERLAP, "--dry-run")
     assert outcome.exit_code == 0
     assert outcome.stderr == "\nnothing was written: this was a dry run\n"
     assert not (project / ".vai" / "calibrations.json").exists()
 
 
 def test_json_holds_all_that_was_measured(questions: Path, project: Path) -> None:
-    outcome = vai("calibrate", "--test-set", questions, *MODEL, "--limit", "8", "--json", "-q")
+    outcome = vai("calibrate", "--test-set", questions, *OVERLAP, "--limit", "8", "--json", "-q")
     found = outcome.json
     check(found)
     assert outcome.stderr == ""
@@ -88,7 +86,7 @@ def test_a_model_that_knows_nothing_of_relevance_is_refused_and_nothing_is_writt
         for topic in range(TOPICS)
     ]
     turned.write_text("".join(f"{json.dumps(record)}\n" for record in records))
-    outcome = vai("calibrate", "--test-set", turned, *MODEL, "--limit", str(TOPICS))
+    outcome = vai("calibrate", "--test-set", turned, *OVERLAP, "--limit", str(TOPICS))
     assert outcome.exit_code == 1
     assert outcome.stdout.splitlines()[-1] == (
         "word-overlap cannot be calibrated with `turned`: its scores do not rise with relevance"
@@ -99,17 +97,17 @@ def test_a_model_that_knows_nothing_of_relevance_is_refused_and_nothing_is_writt
 
 def test_too_few_questions_are_wrong_use(questions: Path, project: Path) -> None:
     few = asking(project / "few.jsonl", 10)
-    assert "`few` has 10 questions" in complaint(vai("calibrate", "--test-set", few, *MODEL), 2)
+    assert "`few` has 10 questions" in complaint(vai("calibrate", "--test-set", few, *OVERLAP), 2)
 
 
 def test_ids_that_are_not_in_the_collection_are_counted_or_left_out(questions: Path, project: Path) -> None:
     (project / "notes" / "n05.txt").unlink()
     assert vai("ingest", "notes").exit_code == 0
-    refused = complaint(vai("calibrate", "--test-set", questions, *MODEL), 2)
+    refused = complaint(vai("calibrate", "--test-set", questions, *OVERLAP), 2)
     assert (
         "1 of the 40 ids judged in `questions` is not in the collection `default`: notes/n05.txt" in refused
     )
-    ignored = vai("calibrate", "--test-set", questions, *MODEL, "--ignore-missing")
+    ignored = vai("calibrate", "--test-set", questions, *OVERLAP, "--ignore-missing")
     assert ignored.exit_code == 0
     assert "39 questions" in ignored.stdout
     assert "warning: 1 judged id is not in the collection; 1 question was left out for that" in ignored.stderr
@@ -137,4 +135,4 @@ def test_a_damaged_file_of_calibrations_is_one_sentence_for_queries_too(
 ) -> None:
     (project / ".vai" / "calibrations.json").write_text("{")
     for command in (["query", "what"], ["calibrate", "--test-set", str(questions)]):
-        assert "calibrations.json` does not hold calibrations" in complaint(vai(*command, *MODEL), 3)
+        assert "calibrations.json` does not hold calibrations" in complaint(vai(*command, *OVERLAP), 3)

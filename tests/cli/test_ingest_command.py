@@ -8,12 +8,8 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from command_line import Outcome, vai, written
+from command_line import ingest, vai, written
 from vai import Collection
-
-
-def ingest(*arguments: str | Path) -> Outcome:
-    return vai("ingest", *arguments, "--embedder", "hashing")
 
 
 def sources(query: str = "anything", *flags: str) -> set[str]:

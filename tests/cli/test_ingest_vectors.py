@@ -10,15 +10,11 @@ import numpy as np
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from command_line import Outcome, complaint, vai
+from command_line import complaint, ingest, vai
 from ready_made_samples import records, write_lines, write_vectors
 from vai.cli.progress import Bars, bars
 from vai.models.fakes import HashingEmbedder
 from vai.types import IndexProgress, IngestProgress
-
-
-def ingest(*arguments: str) -> Outcome:
-    return vai("ingest", *arguments, "--embedder", "hashing")
 
 
 @pytest.fixture(autouse=True)

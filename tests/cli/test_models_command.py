@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import huggingface_hub
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from command_line import complaint, vai
-from hub_stub import HubStub, status
+from hub_stub import HubStub, hub_cache, hub_in_use, status
 from json_contract import check
 
 NAME = "owner/model"
@@ -25,26 +23,15 @@ FILES = {
 @pytest.fixture(autouse=True)
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Where models of the hub are kept: nothing of the outer environment, and nothing fetched yet."""
-    for name in list(os.environ):
-        if name.startswith(("HF_", "HUGGING", "TRANSFORMERS_", "XDG_CACHE")) or name.lower().endswith(
-            "_proxy"
-        ):
-            monkeypatch.delenv(name)
-    # The library read these when it was imported, in the environment of whoever runs the tests.
-    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "token"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-    return tmp_path / "hf"
+    return hub_cache(monkeypatch, tmp_path)
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubStub]:
     """The hub, with one model."""
-    with HubStub() as stub:
-        monkeypatch.setenv("HF_ENDPOINT", stub.endpoint)
+    with hub_in_use(monkeypatch) as stub:
         stub.put(NAME, FILES, card={"license": "mit", "language": "en"})
         yield stub
-        huggingface_hub.close_session()
 
 
 def test_models_are_listed_with_limits_and_prices(snapshot: SnapshotAssertion) -> None:

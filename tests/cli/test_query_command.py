@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from command_line import complaint, installed, vai, written
+from command_line import OVERLAP, complaint, installed, vai, written
 from model_stub import Payload, edited, status
 from voyage_stub import VoyageStub
 
-OVERLAP = ("--rerank-model", "word-overlap")
 QUESTION = "How do I configure replica sets?"
 
 

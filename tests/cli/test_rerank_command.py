@@ -81,6 +81,24 @@ def test_the_bundled_model_is_the_default() -> None:
     assert response["results"][0]["index"] == 2
 
 
+def test_settings_hold_as_for_a_query_unless_a_flag_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, voyage: VoyageStub
+) -> None:
+    documents = ("--query", "red apple", "a pear", "a red apple", "--json")
+    monkeypatch.setenv("VAI_RERANK_MODEL", "rerank-2.5")
+    monkeypatch.setenv("VAI_RERANK_FALLBACK", "word-overlap")
+    monkeypatch.setenv("VAI_MIN_RELEVANCE", "0.9")
+    answer = vai("rerank", *documents).json
+    assert answer["rerank"]["model"] == "rerank-2.5"
+    assert [result["index"] for result in answer["results"]] == [1]
+    assert len(vai("rerank", *documents, "--min-relevance", "0").json["results"]) == 2
+    voyage.then(*[status(503)] * 4)
+    assert vai("rerank", *documents).json["rerank"]["instead_of"] == "rerank-2.5"
+    monkeypatch.setenv("VAI_STRICT", "true")
+    voyage.then(*[status(503)] * 4)
+    assert vai("rerank", *documents).exit_code == 3
+
+
 def test_half_a_character_in_a_document_is_replaced() -> None:
     assert (
         vai("rerank", "--query", QUERY, "half \udcff", "--json").json["results"][0]["text"] == "half \ufffd"

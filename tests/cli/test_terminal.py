@@ -12,11 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from command_line import VAI, finished, installed, vai, written
+from command_line import OVERLAP, VAI, finished, installed, vai, written
 from vai._version import __version__
 from vai.ingest.steps import BATCH_CHUNKS
-
-OVERLAP = ("--rerank-model", "word-overlap")
 
 RUN = "from vai.cli import main; main()"
 

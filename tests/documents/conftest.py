@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-NOBODY = 65534
+from machine import nobody
 
 Barring = Callable[[Path], AbstractContextManager[None]]
 
@@ -35,12 +34,8 @@ def barred() -> Barring:
 def _barred(path: Path) -> Iterator[None]:
     mode = path.stat().st_mode
     path.chmod(0)
-    privileged = os.geteuid() == 0
     try:
-        if privileged:
-            os.seteuid(NOBODY)
-        yield
+        with nobody():
+            yield
     finally:
-        if privileged:
-            os.seteuid(0)
         path.chmod(mode)

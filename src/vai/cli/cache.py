@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def cache(context: click.Context, store: Path, as_json: bool) -> int:
-    """Show what is kept of what stage 2 has read, so that asking again costs nothing.
+    """Show what is kept of what stage 2 has read.
 
-    It is kept by query, passage, model and revision, as digests and numbers, without any text. `vai cache clear`
-    forgets it; `cache` and `cache_mb` in the settings switch it off, and bound it.
+    It is kept so that asking again costs nothing: by query, passage, model and revision, as digests and numbers,
+    without any text. `vai cache clear` forgets it; `cache` and `cache_mb` in the settings switch it off, and bound it.
     """
     if context.invoked_subcommand is not None:
         return 0

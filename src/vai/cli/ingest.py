@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Unpack
 
 import click
 
@@ -25,6 +27,7 @@ from vai.cli.reports import ingest_text
 from vai.collection import Collection, located_store
 from vai.errors import InvalidSettings
 from vai.models.catalog import DEFAULT_EMBEDDER
+from vai.planning import IngestOptions
 from vai.settings import DEFAULT_CHUNK_TOKENS, DEFAULT_MAX_FILE_MB
 from vai.types import IndexProgress
 
@@ -79,17 +82,13 @@ def ingest(
     store: Path,
     embedder: str | None,
     dimension: int | None,
-    chunk_tokens: int | None,
-    text_field: str | None,
-    title_field: str | None,
-    id_field: str | None,
     vectors: Path | None,
     vector_field: str | None,
-    max_file_mb: float,
     max_usd: float | None,
     estimate: bool,
     as_json: bool,
     quiet: bool,
+    **options: Unpack[IngestOptions],
 ) -> int:
     """Bring a collection up to date with files and folders.
 
@@ -113,7 +112,7 @@ def ingest(
             embedder=embedder,
             dimension=dimension,
             max_usd=max_usd,
-            say=lambda sentence: note(sentence, quiet=quiet),
+            say=partial(note, quiet=quiet),
         ) as opened,
         bars(total, shown=shown) as progress,
     ):
@@ -126,27 +125,15 @@ def ingest(
         if estimate:
             from vai.cli.estimates import print_estimate
 
-            found = opened.estimate_ingest(
-                *paths,
-                chunk_tokens=chunk_tokens,
-                text_field=text_field,
-                title_field=title_field,
-                id_field=id_field,
-                max_file_mb=max_file_mb,
-            )
-            print_estimate(found, as_json=as_json)
+            print_estimate(opened.estimate_ingest(*paths, **options), as_json=as_json)
             return 0
         report = opened.ingest(
             *paths,
-            chunk_tokens=chunk_tokens,
-            text_field=text_field,
-            title_field=title_field,
-            id_field=id_field,
-            max_file_mb=max_file_mb,
             vectors=vectors,
             vector_field=vector_field,
             progress=progress.ingest,
             index_progress=watch,
+            **options,
         )
     if as_json:
         print_json(report.to_dict())

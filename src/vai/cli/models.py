@@ -19,12 +19,19 @@ if TYPE_CHECKING:
 KINDS = ("embedder", "reranker")
 
 
+ELSEWHERE = """
+also by where it is: a folder (./model), the Hugging Face hub (owner/name, owner/name@revision), or a server
+(tei:http://host:8080, cohere:https://host/v2/rerank#model; as an embedder openai:http://host/v1#model)"""
+"""How models are named that stand in no list."""
+
+
 @click.group(invoke_without_command=True, subcommand_metavar="[pull NAME…]")
 @json_option
 @click.pass_context
 def models(context: click.Context, as_json: bool) -> int:
-    """List the models that can be named, those that were fetched from the hub among them.
+    """List the models that can be named.
 
+    Those that were fetched from the hub are among them; folders and servers are named by where they are.
     `vai models pull owner/name` fetches one from the Hugging Face hub before it is used, or brings one that was
     fetched to where its branch is now.
     """
@@ -38,6 +45,7 @@ def models(context: click.Context, as_json: bool) -> int:
         header = ["name", "kind", "where", "languages", "tokens", "price", "needs"]
         click.echo(table(header, [_row(model) for model in known]))
         click.echo("\ntokens: what the model reads at most; price: in US dollars per million tokens")
+        click.echo(ELSEWHERE)
     return 0
 
 

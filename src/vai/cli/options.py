@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from vai.errors import InvalidSettings
+from vai.errors import InvalidSettings, KeyMissing
 from vai.models.catalog import DEFAULT_RERANKER
 from vai.settings import STORE_FOLDER
 
@@ -108,6 +109,16 @@ def warn(warnings: tuple[str, ...], *, quiet: bool, about: str = "") -> None:
     """Say each warning on standard error, with what it is about before it."""
     for warning in warnings:
         note(f"warning: {about}{warning}", quiet=quiet)
+
+
+@contextmanager
+def hinting_at_bundled(arguments: Sequence[str], *flags: str) -> Iterator[None]:
+    """Where a key is missing, the hint has the command that works without one."""
+    try:
+        yield
+    except KeyMissing as error:
+        error.hint = f"{error.hint}; without one, this works: {with_bundled_reranker(arguments, *flags)}"
+        raise
 
 
 def with_bundled_reranker(arguments: Sequence[str], *flags: str) -> str:

@@ -17,6 +17,7 @@ from vai.cli.options import (
     collection_option,
     estimate_option,
     filter_option,
+    hinting_at_bundled,
     json_option,
     max_usd_option,
     no_cache_option,
@@ -27,11 +28,10 @@ from vai.cli.options import (
     store_option,
     warn,
     whole_number,
-    with_bundled_reranker,
 )
 from vai.cli.output import print_json, printable
 from vai.collection import Collection
-from vai.errors import InvalidQuery, KeyMissing
+from vai.errors import InvalidQuery
 from vai.models.catalog import DEFAULT_RERANKER
 from vai.planning import QueryOptions
 from vai.reranking import LONGEST_QUERY, checked_query
@@ -145,7 +145,7 @@ def query(
         create=False,
         query_embedder=query_embedder,
         max_usd=max_usd,
-        say=lambda sentence: note(sentence, quiet=quiet),
+        say=partial(note, quiet=quiet),
     )
     with opening() as opened:
         if estimate:
@@ -153,14 +153,10 @@ def query(
 
             print_estimate(opened.estimate_query(list(questions.values()), **options), as_json=as_json)
             return 0
-        try:
+        with hinting_at_bundled(arguments, "--rerank-model"):
             return _answer(
                 opened, questions, options, in_batch=batch is not None, as_json=as_json, quiet=quiet
             )
-        except KeyMissing as error:
-            works = with_bundled_reranker(arguments, "--rerank-model")
-            error.hint = f"{error.hint}; without one, this works: {works}"
-            raise
 
 
 def _answer(

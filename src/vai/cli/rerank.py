@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from vai.cli.inputs import STANDARD_INPUT, input_name, read_input
 from vai.cli.options import (
     budget_option,
     estimate_option,
+    hinting_at_bundled,
     json_option,
     max_usd_option,
     note,
@@ -24,13 +26,12 @@ from vai.cli.options import (
     quiet_option,
     warn,
     whole_number,
-    with_bundled_reranker,
 )
 from vai.cli.output import print_json
-from vai.errors import InvalidSettings, KeyMissing
-from vai.models.access import Access
-from vai.models.catalog import DEFAULT_RERANKER, open_reranker
-from vai.models.paying.spending import Purse
+from vai.errors import InvalidSettings
+from vai.models.catalog import DEFAULT_RERANKER
+from vai.parts import Parts
+from vai.planning import plan_query
 from vai.reranking import checked_query
 from vai.reranking import rerank as reranked
 from vai.settings import load_user_settings
@@ -55,9 +56,7 @@ TEXT_FIELDS = ("text", "body", "content", "passage")
 @click.option(
     "-k", "--top-k", callback=whole_number, metavar="N", help="Documents to return.  [default: all]"
 )
-@click.option(
-    "-m", "--model", default=DEFAULT_RERANKER, show_default=True, metavar="NAME", help="The reranker."
-)
+@click.option("-m", "--model", metavar="NAME", help=f"The reranker.  [default: {DEFAULT_RERANKER}]")
 @click.option(
     "--min-relevance",
     callback=number,
@@ -65,7 +64,12 @@ TEXT_FIELDS = ("text", "body", "content", "passage")
     help="Leave out documents that the model gives less; nothing left is exit code 1.",
 )
 @budget_option
-@click.option("--strict", is_flag=True, help="End with an error if the model does not read every document.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    default=None,
+    help="End with an error if the model does not read every document.",
+)
 @max_usd_option
 @estimate_option
 @json_option
@@ -77,10 +81,10 @@ def rerank(
     documents: tuple[str, ...],
     documents_file: Path | None,
     top_k: int | None,
-    model: str,
+    model: str | None,
     min_relevance: float | None,
     budget_ms: int | None,
-    strict: bool,
+    strict: bool | None,
     max_usd: float | None,
     estimate: bool,
     as_json: bool,
@@ -88,7 +92,8 @@ def rerank(
 ) -> int:
     """Put DOCUMENTs into the order in which they answer a query.
 
-    The documents are arguments, a --documents-file, or standard input.
+    The documents are arguments, a --documents-file, or standard input. Settings hold as for `vai query`, but for those
+    of a project.
     """
     from vai.documents.decoding import mended
 
@@ -99,43 +104,43 @@ def rerank(
     question = checked_query(question)
     # An argument, or an escape in JSON, can hold half a character that no model could read.
     texts = [mended(text) for text in documents or _read_documents(documents_file)]
+    settings = load_user_settings(os.environ)
+    plan = plan_query(
+        settings,
+        rerank_model=model,
+        rerank=True,
+        min_relevance=min_relevance,
+        budget_ms=budget_ms,
+        strict=strict,
+    )
+    parts = Parts(settings, None, max_usd=max_usd, say=partial(note, quiet=quiet))
     if estimate:
         from vai.cli.estimates import print_estimate
         from vai.estimating import estimate_rerank
-        from vai.models.fitting import require_kind
-        from vai.models.paying.prices import tariff_of
 
-        require_kind(model, "reranker")
-        print_estimate(estimate_rerank(question, texts, reranking=tariff_of(model)), as_json=as_json)
+        found = estimate_rerank(question, texts, reranking=parts.reranking_tariff(plan))
+        print_estimate(found, as_json=as_json)
         return 0
-    settings = load_user_settings(os.environ)
-    purse = Purse.configured(settings, os.environ, max_usd=max_usd)
-    access = Access.configured(
-        settings, os.environ, purse=purse, say=lambda sentence: note(sentence, quiet=quiet)
-    )
-    try:
-        reranker = open_reranker(model, threads=settings.threads, access=access)
-    except KeyMissing as error:
-        works = with_bundled_reranker(arguments, "-m", "--model")
-        error.hint = f"{error.hint}; without one, this works: {works}"
-        raise
+    with hinting_at_bundled(arguments, "-m", "--model"):
+        stage2 = parts.stage2(parts.open_reranker(plan), plan)
     response = reranked(
         question,
         texts,
-        reranker,
+        stage2.reranker,
         top_k=top_k,
-        strict=strict,
-        budget_ms=budget_ms,
-        min_relevance=min_relevance,
+        strict=stage2.strict,
+        budget_ms=plan.budget_ms,
+        min_relevance=plan.min_relevance,
+        fallback=stage2.fallback,
     )
     if as_json:
         print_json(response.to_dict())
     elif response.results:
         click.echo(reranked_text(response))
         note(f"\n{rerank_line(response.rerank)}", quiet=quiet)
-    elif min_relevance is not None:
-        note(nothing_relevant(response.rerank, min_relevance), quiet=quiet)
-    warn((*response.warnings, *purse.warnings), quiet=quiet)
+    elif plan.min_relevance is not None:
+        note(nothing_relevant(response.rerank, plan.min_relevance), quiet=quiet)
+    warn((*response.warnings, *parts.purse.warnings), quiet=quiet)
     return 0 if response.results else 1
 
 

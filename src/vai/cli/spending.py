@@ -11,8 +11,8 @@ import click
 from vai.cli.options import json_option
 from vai.cli.output import print_json, printable, table
 from vai.errors import InvalidSettings
-from vai.models.paying.ledger import NANODOLLARS, Ledger, Spent
-from vai.models.paying.spending import dollars, ledger_path
+from vai.models.paying.ledger import Ledger, Spent
+from vai.models.paying.spending import NANODOLLARS, dollars, ledger_path
 from vai.settings import load_user_settings
 from vai.types import Json
 

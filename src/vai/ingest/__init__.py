@@ -13,12 +13,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from vai.arrays import Matrix
 from vai.background import in_background
 from vai.documents import ReadOptions, find_sources, source_name
+from vai.errors import BudgetSpent, RemoteFailure, StoreFailure
 from vai.ingest.plan import Plan
 from vai.ingest.remarks import remarks
 from vai.ingest.steps import Add, Step, Tally, batches
@@ -57,8 +59,8 @@ def ingest(
     began = time.monotonic()
     tally = Tally()
     sources = find_sources(paths, root=root, options=read_options)
-    engine.create(collection, Provenance(embedder.name, embedder.revision, embedder.dimension, chunk_tokens))
-    with engine.writing(collection) as writer:
+    made_with = Provenance(embedder.name, embedder.revision, embedder.dimension, chunk_tokens)
+    with _made(engine, collection, made_with), engine.writing(collection) as writer:
         writer.note_chunk_tokens(chunk_tokens)
         named = {source_name(path, root) for path in paths if not path.is_dir()}
         plan = Plan(writer, embedder, read_options, chunk_tokens, tally, named)
@@ -75,6 +77,23 @@ def ingest(
             with committing.undivided():
                 writer.settle(index_progress)
     return tally.report(collection, time.monotonic() - began, _warnings(tally, embedder))
+
+
+@contextmanager
+def _made(engine: Engine, collection: str, made_with: Provenance) -> Iterator[None]:
+    """The collection, made if it is not there; not left behind where its embedder has given no vector at all.
+
+    Otherwise an embedder that refuses, or a dimension that it does not have, would hold for whatever comes next.
+    """
+    is_new = not any(info.name == collection for info in engine.collections())
+    engine.create(collection, made_with)
+    try:
+        yield
+    except (RemoteFailure, BudgetSpent):
+        if is_new and not engine.describe(collection).sources:
+            with suppress(StoreFailure):
+                engine.drop(collection)
+        raise
 
 
 def _embedded(groups: Iterable[list[Step]], embedder: Embedder) -> Iterator[tuple[list[Step], Matrix]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,13 +24,9 @@ SERVER_PARAMETERS: Mapping[str, tuple[str, ...]] = {
 }
 """What can be said of a server behind the `?` of its address; it is not sent."""
 
-_ANY_SERVER = re.compile(r"(cohere|tei|openai|https?):", re.IGNORECASE)
-_SERVER = re.compile(
-    r"(?P<format>[a-z]+):(?P<address>(?i:https?)://[^?#\s]+)(?:\?(?P<parameters>[^#\s]*))?(?:#(?P<model>\S+))?"
-)
-_HUB = re.compile(
-    r"(?P<repository>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[A-Za-z0-9][\w./-]*))?"
-)
+_ANY_SERVER = r"(?i)(cohere|tei|openai|https?):"
+_SERVER = r"(?P<format>[a-z]+):(?P<address>(?i:https?)://[^?#\s]+)(?:\?(?P<parameters>[^#\s]*))?(?:#(?P<model>\S+))?"
+_HUB = r"(?P<repository>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[A-Za-z0-9][\w./-]*))?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +75,11 @@ def place_of(name: str) -> Place:
     A folder begins with `.`, `~`, `/` or a drive; what has one slash in it is on the hub; a server begins with its
     format, and what is only an address counts as one that lacks its format.
     """
-    if _ANY_SERVER.match(name):
+    if ":" in name and re.match(_ANY_SERVER, name):
         return "server"
     if name.startswith((".", "~", "/", "\\")) or re.match(r"[A-Za-z]:[\\/]", name):
         return "folder"
-    return "hub" if _HUB.fullmatch(name) else "known"
+    return "hub" if "/" in name and re.fullmatch(_HUB, name) else "known"
 
 
 def server_name(name: str, kind: str) -> ServerName:
@@ -92,7 +89,7 @@ def server_name(name: str, kind: str) -> ServerName:
         UnknownModel: it is no address, or there is no such format for this kind of model.
         InvalidSettings: the address holds a password, or a parameter is unknown or there twice.
     """
-    match = _SERVER.fullmatch(name)
+    match = re.fullmatch(_SERVER, name)
     formats = SERVER_FORMATS[kind]
     if match is None or match["format"] not in formats:
         raise UnknownModel(
@@ -132,15 +129,15 @@ def _without_password(name: str) -> str:
 
 def hub_name(name: str) -> HubName:
     """The parts of a name on the hub."""
-    match = _HUB.fullmatch(name)
+    match = re.fullmatch(_HUB, name)
     if match is None:
         raise UnknownModel(f"`{name}` is no name on the hub", hint="write `owner/name`")
     return HubName(match["repository"], match["revision"])
 
 
 def folder_path(name: str) -> Path:
-    """The folder that a name means, as an absolute path."""
-    return Path(name).expanduser().absolute()
+    """The folder that a name means, as an absolute path; the home of a user who is not known is in no folder."""
+    return Path(os.path.expanduser(name)).absolute()  # noqa: PTH111 - Path's own raises for such a user
 
 
 def canonical_name(name: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from typing import Any
 import huggingface_hub
 import pytest
 
-from hub_stub import HubStub, status
+from hub_stub import HubStub, hub_cache, hub_in_use, status
 from machine import Unprivileged, largest_file
 from model_stub import cut_off, edited, hung_up, raw, silent, stalling
 from tiny_models import bert_reranker
@@ -55,19 +54,11 @@ NEEDED = ["config.json", "onnx/model.onnx", "tokenizer.json"]
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubStub]:
     """The hub with one model, an empty cache, and nobody who waits between attempts."""
-    for name in list(os.environ):
-        if name.startswith(("HF_", "HUGGING", "TRANSFORMERS_")) or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    # The library read these when it was imported, in the environment of whoever runs the tests.
-    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "token"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    hub_cache(monkeypatch, tmp_path)
     monkeypatch.setattr(time, "sleep", lambda _: None)
-    with HubStub() as stub:
-        monkeypatch.setenv("HF_ENDPOINT", stub.endpoint)
-        monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    with hub_in_use(monkeypatch) as stub:
         stub.put(NAME, FILES, card={"license": "mit", "language": ["en"]})
         yield stub
-        huggingface_hub.close_session()
 
 
 def get(name: str = NAME, *, timeout_s: float | None = None) -> Located:

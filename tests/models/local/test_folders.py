@@ -76,6 +76,15 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, set[str]], No
     processor.cache_clear()
 
 
+def weights_beside(folder: Path, name: str) -> Path:
+    """Move the weights of a model's network into a file of that name beside it; returns the file."""
+    network = folder / "onnx" / "model.onnx"
+    onnx.save_model(
+        onnx.load(network), network, save_as_external_data=True, location=name, size_threshold=1_024
+    )
+    return network.with_name(name)
+
+
 # ── which files count ──
 
 QUANTISED = [
@@ -399,16 +408,8 @@ def test_a_revision_changes_with_any_file_that_is_read_and_with_no_other(folder:
 
 def test_a_revision_changes_with_weights_whatever_their_file_is_called(folder: Path) -> None:
     tiny_models.bert_reranker(folder)
-    network = onnx.load(folder / "onnx" / "model.onnx")
-    onnx.save_model(
-        network,
-        folder / "onnx" / "model.onnx",
-        save_as_external_data=True,
-        location="parameters",
-        size_threshold=1_024,
-    )
+    weights = weights_beside(folder, "parameters")
     before = opened_reranker(folder)
-    weights = folder / "onnx" / "parameters"
     weights.write_bytes(bytes(weights.stat().st_size))
     after = opened_reranker(folder)
     assert before.score(QUERY, PASSAGES).values.tolist() != after.score(QUERY, PASSAGES).values.tolist()
@@ -548,14 +549,7 @@ def test_weights_outside_the_folder_are_not_read(folder: Path, tmp_path: Path, l
 
 def test_weights_in_a_file_beside_the_network_are_read(folder: Path) -> None:
     model = tiny_models.bert_reranker(folder)
-    network = onnx.load(folder / "onnx" / "model.onnx")
-    onnx.save_model(
-        network,
-        folder / "onnx" / "model.onnx",
-        save_as_external_data=True,
-        location="model.onnx_data",
-        size_threshold=1_024,
-    )
+    weights_beside(folder, "model.onnx_data")
     (value,) = opened_reranker(folder).score(QUERY, PASSAGES[:1]).values.tolist()
     assert value == pytest.approx(odds(model.network.logits(*model.pair(QUERY, PASSAGES[0]))), rel=1e-4)
 

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from machine import NOBODY, largest_file
+from machine import largest_file, nobody
 from vai.errors import (
     BudgetSpent,
     InvalidSettings,
@@ -28,8 +28,8 @@ from vai.errors import (
     StoreReadOnly,
     StoreTooNew,
 )
-from vai.models.paying.ledger import NANODOLLARS, RESERVED_S, Ledger
-from vai.models.paying.spending import Purse, dollars, ledger_path, nanodollars
+from vai.models.paying.ledger import RESERVED_S, Ledger
+from vai.models.paying.spending import NANODOLLARS, Purse, dollars, ledger_path, nanodollars
 from vai.models.remote.http import Patience
 from vai.models.remote.voyage_embedder import STEADY
 from vai.settings import Settings
@@ -106,7 +106,7 @@ def test_what_costs_nothing_is_neither_bounded_nor_recorded(path: Path) -> None:
 
 def test_a_free_model_does_not_even_load_the_database() -> None:
     program = (
-        "import sys\nfrom vai.models.paying.spending import Purse, ledger_path\n"
+        "import sys\nfrom vai.models.paying.spending import NANODOLLARS, Purse, ledger_path\n"
         "with Purse(0.0, max_usd_per_month=1.0, ledger=ledger_path({})).paying('local', 0.0): pass\n"
         "print('sqlite3' in sys.modules)"
     )
@@ -401,19 +401,6 @@ def test_a_ledger_of_a_later_version_is_left_alone(path: Path) -> None:
         pay(Purse(max_usd_per_month=1.0, ledger=path), at_most=0.1, usd=0.1)
 
 
-@contextlib.contextmanager
-def _nobody() -> Iterator[None]:
-    """As a user without rights, also where the tests run as root."""
-    privileged = os.geteuid() == 0
-    if privileged:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        if privileged:
-            os.seteuid(0)
-
-
 def test_a_ledger_that_cannot_be_written_to_is_an_error_only_where_there_is_a_bound(tmp_path: Path) -> None:
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
@@ -421,7 +408,7 @@ def test_a_ledger_that_cannot_be_written_to_is_an_error_only_where_there_is_a_bo
     path = tmp_path / "spending.db"
     bounded, unbounded = Purse(max_usd_per_month=1.0, ledger=path), Purse(ledger=path)
     pay(Purse(ledger=tmp_path / "warm" / "spending.db"), 0.1, 0.1)
-    with _nobody():
+    with nobody():
         with pytest.raises(StoreReadOnly, match="cannot be written to"):
             pay(bounded, at_most=0.1, usd=0.1)
         pay(unbounded, at_most=0.1, usd=0.1)

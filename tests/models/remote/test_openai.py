@@ -23,14 +23,13 @@ from model_stub import (
     stalling,
     status,
 )
+from remote_samples import TEXTS
 from server_stubs import OpenAI, openai_error
 from vai.errors import InvalidSettings, RemoteRefused, RemoteUnavailable, UnknownModel
 from vai.models.access import Access
 from vai.models.remote.http import DeadlineReached, Patience
 from vai.models.remote.openai import OpenAIEmbedder, open_openai_embedder
 from vai.protocols import Embedder
-
-TEXTS = ("scale a replica set", "bread and butter", "how to scale")
 
 
 def embedder(
@@ -242,8 +241,13 @@ def test_a_refusal_is_not_and_is_shown_with_what_to_do(
     with pytest.raises(RemoteRefused, match=rf"^openai:http.+ answered {code} .*: no such luck$") as caught:
         embedder(stub, patience).embed_query("how")
 
-    hints = {401: "embeddings_api_key", 403: "VAI_EMBEDDINGS_API_KEY", 404: "what comes before `/embeddings`"}
-    assert hints.get(code, "") in str(caught.value.hint)
+    hints = {
+        **dict.fromkeys((400, 413, 422), "max_tokens"),
+        401: "embeddings_api_key",
+        403: "VAI_EMBEDDINGS_API_KEY",
+        404: "what comes before `/embeddings`",
+    }
+    assert hints.get(code, "None") in str(caught.value.hint)
     assert (len(stub.requests), waits.seconds) == (1, [])
 
 

@@ -25,12 +25,12 @@ from model_stub import (
     faithful,
     first,
     hung_up,
-    overlap,
     raw,
     silent,
     stalling,
     status,
 )
+from remote_samples import PASSAGES, QUERY, RELEVANCE, TOKENS
 from server_stubs import Cohere, Tei, cohere_error, logit, tei_error
 from vai.errors import (
     InvalidSettings,
@@ -44,9 +44,6 @@ from vai.models.remote.http import Patience
 from vai.models.remote.servers import CohereReranker, TeiReranker, open_server_reranker
 from vai.protocols import Reranker
 
-QUERY = "how to scale a replica set"
-PASSAGES = ("a set", "bread and butter", "scale a replica set", "how to scale")
-RELEVANCE = [overlap(QUERY, passage) for passage in PASSAGES]
 LOGITS = [logit(QUERY, passage) for passage in PASSAGES]
 
 
@@ -118,7 +115,7 @@ def test_tokens_are_read_where_each_kind_of_server_says_them(
     says: str, serve: Serve, patience: Patience
 ) -> None:
     reading = cohere(serve(Cohere(says=says)), patience).score(QUERY, PASSAGES)
-    assert reading.tokens == 4 * 6 + 2 + 3 + 4 + 3
+    assert reading.tokens == TOKENS
 
 
 def test_where_a_server_does_not_say_tokens_they_are_four_bytes_each(
@@ -286,8 +283,13 @@ def test_a_refusal_of_cohere_is_not_and_is_shown_with_what_to_do(
     with pytest.raises(RemoteRefused, match=rf"^cohere:http.+ answered {code} .*: no such luck$") as caught:
         cohere(stub, patience).score(QUERY, PASSAGES)
 
-    hints = {400: "max_tokens", 401: "rerank_api_key", 403: "VAI_RERANK_API_KEY", 404: "model behind `#`"}
-    assert hints.get(code, "") in str(caught.value.hint)
+    hints = {
+        **dict.fromkeys((400, 413, 422), "max_tokens"),
+        401: "rerank_api_key",
+        403: "VAI_RERANK_API_KEY",
+        404: "model behind `#`",
+    }
+    assert hints.get(code, "None") in str(caught.value.hint)
     assert (len(stub.requests), waits.seconds) == (1, [])
 
 

@@ -24,6 +24,7 @@ from model_stub import (
     silent,
     status,
 )
+from remote_samples import TEXTS
 from vai.errors import (
     BudgetSpent,
     InvalidSettings,
@@ -41,8 +42,6 @@ from vai.models.remote.voyage import DIMENSIONS, EMBEDDING_MODELS, mates_of, ope
 from vai.models.remote.voyage_embedder import VoyageEmbedder
 from vai.protocols import Embedder
 from voyage_stub import EMBEDDERS, VoyageStub
-
-TEXTS = ("scale a replica set", "bread and butter", "how to scale")
 
 
 def embedder(stub: VoyageStub, patience: Patience, name: str = "voyage-4", **options: Any) -> VoyageEmbedder:

@@ -33,6 +33,7 @@ from model_stub import (
     stalling,
     status,
 )
+from remote_samples import PASSAGES, QUERY, RELEVANCE, TOKENS
 from vai._version import __version__
 from vai.errors import InvalidSettings, KeyMissing, RemoteRefused, RemoteUnavailable, UnknownModel
 from vai.models.access import Access
@@ -44,14 +45,11 @@ from vai.models.remote.voyage_reranker import VoyageReranker, read_scores
 from vai.protocols import Reranker
 from voyage_stub import MODELS, VoyageStub
 
-QUERY = "how to scale a replica set"
-PASSAGES = ("a set", "bread and butter", "scale a replica set", "how to scale")
-RELEVANCE = np.array([2 / 6, 0, 4 / 6, 3 / 6], dtype=np.float32)
-"""Share of the query's six words in each passage."""
 
-
-def reranker(stub: VoyageStub, patience: Patience, name: str = "rerank-2.5") -> VoyageReranker:
-    return VoyageReranker(name, key=stub.key, base_url=stub.base_url, patience=patience)
+def reranker(
+    stub: VoyageStub, patience: Patience, name: str = "rerank-2.5", *, purse: Purse | None = None
+) -> VoyageReranker:
+    return VoyageReranker(name, key=stub.key, base_url=stub.base_url, patience=patience, purse=purse)
 
 
 def failure(stub: VoyageStub, patience: Patience, *behaviours: Behaviour) -> RemoteUnavailable:
@@ -72,7 +70,7 @@ def test_relevances_come_back_in_the_order_of_the_passages(stub: VoyageStub, pat
     assert reading.values.dtype == np.float32
     assert reading.logits is None
     assert reading.relevance is reading.values
-    assert reading.tokens == 4 * 6 + 2 + 3 + 4 + 3
+    assert reading.tokens == TOKENS
     assert reading.seen.tolist() == [1, 1, 1, 1]
     assert (reading.reason, reading.query_seen) == (None, 1.0)
 
@@ -289,9 +287,8 @@ def test_every_request_is_paid_for_by_the_tokens_that_the_service_counted(
     stub: VoyageStub, patience: Patience
 ) -> None:
     purse = Purse(max_usd=1.0)
-    model = VoyageReranker("rerank-2.5", key=stub.key, base_url=stub.base_url, patience=patience, purse=purse)
 
-    reading = model.score(QUERY, PASSAGES)
+    reading = reranker(stub, patience, purse=purse).score(QUERY, PASSAGES)
 
     assert purse.spent == pytest.approx(reading.tokens * 0.05 / 1_000_000)
 
@@ -299,9 +296,8 @@ def test_every_request_is_paid_for_by_the_tokens_that_the_service_counted(
 def test_when_the_money_is_spent_the_rest_stays_unread(stub: VoyageStub, patience: Patience) -> None:
     """What a request may cost is told from bytes, of which a token has one at least; the first one costs less."""
     purse = Purse(max_usd=1_000 * 30 * 0.05 / 1_000_000)
-    model = VoyageReranker("rerank-2.5", key=stub.key, base_url=stub.base_url, patience=patience, purse=purse)
 
-    reading = model.score("how", ["how"] * 1_000 + ["how " * 10_000])
+    reading = reranker(stub, patience, purse=purse).score("how", ["how"] * 1_000 + ["how " * 10_000])
 
     assert reading.values[:1_000].tolist() == [1.0] * 1_000
     assert np.isnan(reading.values[1_000])
@@ -312,11 +308,7 @@ def test_when_the_money_is_spent_the_rest_stays_unread(stub: VoyageStub, patienc
 
 
 def test_without_money_nothing_is_sent(stub: VoyageStub, patience: Patience) -> None:
-    model = VoyageReranker(
-        "rerank-2.5", key=stub.key, base_url=stub.base_url, patience=patience, purse=Purse(max_usd=0.0)
-    )
-
-    reading = model.score(QUERY, PASSAGES)
+    reading = reranker(stub, patience, purse=Purse(max_usd=0.0)).score(QUERY, PASSAGES)
 
     assert np.isnan(reading.values).all()
     assert (reading.stopped, reading.tokens) == ("spent", 0)

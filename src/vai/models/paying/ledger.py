@@ -19,12 +19,10 @@ from typing import TYPE_CHECKING
 
 from vai.disk import NO_ROOM, reason_of
 from vai.errors import StoreBusy, StoreCorrupt, StoreFailure, StoreFull, StoreReadOnly, StoreTooNew
+from vai.models.paying.spending import TooLittleError
 
 if TYPE_CHECKING:
     import sqlite3
-
-NANODOLLARS = 1_000_000_000
-"""In one US dollar."""
 
 RESERVED_S = 1_200.0
 """A reservation as old as this is taken for forgotten: no request takes so long, however often it is tried."""
@@ -54,22 +52,6 @@ _SCHEMA = (
 
 _SPENT = """INSERT INTO spending VALUES (?, ?, 1, ?, ?) ON CONFLICT (day, model) DO UPDATE SET
     requests = requests + 1, tokens = tokens + excluded.tokens, nanodollars = nanodollars + excluded.nanodollars"""
-
-
-class TooLittleError(Exception):
-    """A request may cost more than is left: of `most`, `spent` and `reserved` are taken, all in nano-dollars."""
-
-    def __init__(
-        self, amount: int, *, most: int, spent: int, reserved: int, month: str | None = None
-    ) -> None:
-        super().__init__(amount, most, spent, reserved, month)
-        self.amount, self.most, self.spent, self.reserved = amount, most, spent, reserved
-        self.month = month
-
-    @property
-    def missing(self) -> int:
-        """How much of what is reserved would have to become free."""
-        return self.spent + self.reserved + self.amount - self.most
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,29 @@ from threading import Condition, get_ident
 from typing import TYPE_CHECKING, Self
 
 from vai.errors import BudgetSpent, InvalidSettings, StoreFailure
-from vai.models.paying.ledger import NANODOLLARS, Ledger, Reservation, TooLittleError
 
 if TYPE_CHECKING:
+    from vai.models.paying.ledger import Ledger, Reservation
     from vai.settings import Settings
+
+NANODOLLARS = 1_000_000_000
+"""In one US dollar."""
+
+
+class TooLittleError(Exception):
+    """A request may cost more than is left: of `most`, `spent` and `reserved` are taken, all in nano-dollars."""
+
+    def __init__(
+        self, amount: int, *, most: int, spent: int, reserved: int, month: str | None = None
+    ) -> None:
+        super().__init__(amount, most, spent, reserved, month)
+        self.amount, self.most, self.spent, self.reserved = amount, most, spent, reserved
+        self.month = month
+
+    @property
+    def missing(self) -> int:
+        """How much of what is reserved would have to become free."""
+        return self.spent + self.reserved + self.amount - self.most
 
 
 @dataclass(slots=True)
@@ -62,7 +81,9 @@ class Purse:
             raise ValueError("what is spent in a month can only be bounded by a ledger")
         self._most = None if max_usd is None else nanodollars(max_usd)
         self._most_per_month = None if max_usd_per_month is None else nanodollars(max_usd_per_month)
-        self._ledger = None if ledger is None else Ledger(ledger, clock=clock)
+        self._ledger_file = ledger
+        self._opened_ledger: Ledger | None = None
+        self._clock = clock
         self._spent = 0
         self._reserved: Counter[int] = Counter()
         """By thread, what requests under way may cost."""
@@ -147,6 +168,15 @@ class Purse:
                 except StoreFailure as failure:  # the answer is there, and paid for
                     self._give_up_ledger(failure)
 
+    @property
+    def _ledger(self) -> Ledger | None:
+        """The ledger, if there is one; who spends nothing never opens it."""
+        if self._opened_ledger is None and self._ledger_file is not None:
+            from vai.models.paying.ledger import Ledger
+
+            self._opened_ledger = Ledger(self._ledger_file, clock=self._clock)
+        return self._opened_ledger
+
     def _enter(self, amount: int) -> Reservation | None:
         """Reserve in the ledger, if there is one; without a bound, spending goes on where it cannot be recorded."""
         if self._ledger is None:
@@ -165,7 +195,7 @@ class Purse:
         if not self._warnings:
             self._warnings.append(f"what this run spends is not recorded: {failure.message}")
         if self._most_per_month is None:
-            self._ledger = None
+            self._ledger_file = self._opened_ledger = None
 
 
 def ledger_path(environment: Mapping[str, str]) -> Path:
