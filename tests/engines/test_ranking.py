@@ -44,6 +44,14 @@ def test_a_value_that_is_no_number_is_never_among_the_best() -> None:
     assert best_rows(np.array([np.nan, 0.5, np.nan], dtype=np.float32), 3).tolist() == [1]
 
 
+def test_a_row_whose_product_is_no_number_is_passed_over_without_a_warning() -> None:
+    """Whether the product says so by its value, or BLAS by a flag that it also raises without a reason."""
+    vectors = np.array([[np.inf, 1, 0], [0, 1, 0], [0, 0.5, 0]], dtype=np.float32)
+    query = np.array([0, 1, 0], dtype=np.float32)
+    for found in (most_similar(vectors, query, 3), most_similar_among(vectors, query, 3, np.arange(3))):
+        assert found.rows.tolist() == [1, 2]
+
+
 @pytest.mark.parametrize("block", [1, 7, 1_000])
 @given(data=st.data())
 def test_the_most_similar_rows_are_those_of_one_product_after_another(

@@ -49,8 +49,9 @@ def most_similar_among(
     """
     rows = np.sort(rows)
     rough = np.empty(rows.size, dtype=np.float32)
-    for start in range(0, rows.size, PICKED):
-        np.dot(vectors[rows[start : start + PICKED]], query, out=rough[start : start + PICKED])
+    with _whatever_the_flags_say():
+        for start in range(0, rows.size, PICKED):
+            np.dot(vectors[rows[start : start + PICKED]], query, out=rough[start : start + PICKED])
     if tail_from is not None and tail_from < len(vectors):
         rows = np.concatenate([rows, np.arange(tail_from, len(vectors))])
         rough = np.concatenate([rough, _rough(vectors[tail_from:], query)])
@@ -67,9 +68,18 @@ def similarities_of(vectors: Matrix, query: Vector, rows: NDArray[np.int64]) -> 
 def _rough(vectors: Matrix, query: Vector) -> Vector:
     """The dot product of every row with the query, but for how it is rounded."""
     rough = np.empty(len(vectors), dtype=np.float32)
-    for start in range(0, len(vectors), BLOCK):
-        np.dot(vectors[start : start + BLOCK], query, out=rough[start : start + BLOCK])
+    with _whatever_the_flags_say():
+        for start in range(0, len(vectors), BLOCK):
+            np.dot(vectors[start : start + BLOCK], query, out=rough[start : start + BLOCK])
     return rough
+
+
+def _whatever_the_flags_say() -> np.errstate:
+    """No warning of invalid values: BLAS raises that flag now and then where all of them are right.
+
+    https://github.com/numpy/numpy/issues/24067. A product that is no number is never among the best.
+    """
+    return np.errstate(invalid="ignore")
 
 
 def _compared_one_by_one(
