@@ -37,7 +37,9 @@ QUERIES = directions(20, seed=1)
 
 @pytest.fixture(autouse=True)
 def bounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small ones, so that a few hundred chunks are a large collection."""
+    """Small ones, so that a few hundred chunks are a large collection; and one thread, so that a graph is always the
+    same."""
+    monkeypatch.setattr(indexing, "_threads", lambda: 1)
     monkeypatch.setattr(indexing, "EXACT_BELOW", SMALL)
     monkeypatch.setattr(costs, "TAIL_LEAST", 50)
     monkeypatch.setattr("vai.engines.nearest.EXACT_UNDER_FILTER", 20)
