@@ -10,3 +10,9 @@ Vector = NDArray[np.float32]
 
 Matrix = NDArray[np.float32]
 """float32 [n, d], rows of unit length."""
+
+Ranks = NDArray[np.int32]
+"""int32, from 1; 0 for what has no rank."""
+
+Doubles = NDArray[np.float64]
+"""float64."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         IndexCost,
         IndexInfo,
         IndexProgress,
+        Pool,
         Precision,
         Provenance,
         Reading,
@@ -105,6 +106,22 @@ class Reranker(Protocol):
         Raises:
             RemoteRefused: a remote model said no.
             RemoteUnavailable: a remote model failed before it had read anything.
+        """
+        ...
+
+
+class LanguageModel(Protocol):
+    """Answers in words what it is asked in words. May be asked from several threads at a time."""
+
+    @property
+    def name(self) -> str: ...
+
+    def answer(self, prompt: str) -> str | None:
+        """What the model says; None where that is nothing, or not all it would have said.
+
+        Raises:
+            RemoteRefused: a remote model said no.
+            RemoteUnavailable: a remote model failed while working.
         """
         ...
 
@@ -244,6 +261,26 @@ class Engine(Protocol):
 
         Raises:
             UnsupportedByEngine: the engine has no such search, or no such operator of a filter.
+        """
+        ...
+
+    def pool(
+        self,
+        collection: str,
+        vector: Vector,
+        *,
+        text: str,
+        limit: int,
+        num_candidates: int,
+        exact: bool = False,
+        filter: Filter | None = None,
+    ) -> Pool:
+        """All that the two searches of a hybrid one find, `num_candidates` of each; from it every order follows.
+
+        For every stage 1, the `limit` best of `search` with the same arguments are among them.
+
+        Raises:
+            UnsupportedByEngine: the engine has no search by words, or no such operator of a filter.
         """
         ...
 

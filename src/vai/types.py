@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from vai.arrays import Vector
+    from vai.arrays import Ranks, Vector
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 """What JSON can hold."""
@@ -106,6 +106,14 @@ class Chunk:
     def passage(self) -> str:
         """What the embedder reads: the context on a line of its own, then the text."""
         return f"{self.context}\n{self.text}" if self.context else self.text
+
+    @property
+    def whole_passage(self) -> str:
+        """What the embedder reads of a document that is not cut: its title, however long, then the text.
+
+        So do evaluations whose figures are published; they differ by .01 where titles are cut.
+        """
+        return f"{self.title}\n{self.text}" if self.title else self.text
 
     @property
     def passage_to_rerank(self) -> str:
@@ -259,9 +267,13 @@ class IngestProgress:
     tokens: int
 
 
+WHOLE = 0
+"""As the size of chunks: every document is one chunk, however long it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What a collection's vectors were made with."""
+    """What a collection's vectors were made with; `chunk_tokens` is `WHOLE` where documents are not cut."""
 
     embedder: str
     revision: str
@@ -382,6 +394,7 @@ class Stage1:
 
 
 BY_VECTOR = Stage1()
+BY_BOTH = Stage1("hybrid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,6 +433,42 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolScores:
+    """What stage 1's two searches say of the chunks that either of them found, all arrays [n].
+
+    Args:
+        similarities: float32, cosines of query and chunk.
+        words_scores: float32, BM25; 0 where none of the query's words occurs.
+        vector_ranks, words_ranks: int32, from 1; 0 where that search did not find the chunk.
+    """
+
+    similarities: Vector
+    words_scores: Vector
+    vector_ranks: Ranks
+    words_ranks: Ranks
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Everything that stage 1's two searches find for a query, before it is put in one order.
+
+    Args:
+        ids: of the chunks, in the collection's order, by which equal scores go.
+        exact, depth: as in `Found`.
+        any_depth: whether a search with a smaller `num_candidates` compares every vector too, so that what it finds
+            follows as well; where there is an index it may not.
+        any_limit: whether a search with a smaller `limit` goes as deep, so that what it finds follows as well.
+    """
+
+    ids: tuple[str, ...]
+    scores: PoolScores
+    exact: bool
+    depth: int | None = None
+    any_depth: bool = True
+    any_limit: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """P(relevant) = 1 / (1 + exp(−(slope · logit + intercept))), Platt scaling (Platt 1999).
 
@@ -453,6 +502,7 @@ class Reading:
         windows: for each passage that was read in several windows, the one that scored best; None for one that
             was read at once. Empty if all were.
         cached: how many of the values come from an earlier reading.
+        tokens_cached: about how many tokens these took then.
 
     Passages that were not read are NaN in `logits` or `relevance`, and 0 in `seen`.
     """
@@ -466,6 +516,7 @@ class Reading:
     query_seen: float = 1.0
     windows: tuple[Span | None, ...] = ()
     cached: int = 0
+    tokens_cached: int = 0
 
     @property
     def values(self) -> Vector:

@@ -87,6 +87,7 @@ NEEDING_A_COLLECTION: dict[str, Callable[[Engine], object]] = {
     "drop": lambda engine: engine.drop("none"),
     "writing": lambda engine: engine.writing("none").__enter__(),
     "search": lambda engine: engine.search("none", EAST, limit=1, num_candidates=1),
+    "pool": lambda engine: engine.pool("none", EAST, text="", limit=1, num_candidates=1),
     "chunks": lambda engine: engine.chunks("none", ["a#0"]),
     "source_states": lambda engine: engine.source_states("none"),
     "check": lambda engine: engine.check("none"),
@@ -622,10 +623,47 @@ def test_chunks_that_are_not_stored_are_left_out(engine: Engine) -> None:
     assert engine.chunks(NAME, []) == {}
 
 
+@pytest.mark.parametrize(
+    "chunk_id",
+    [
+        *(
+            "",
+            "x",
+            "#",
+            "x#",
+            "#0",
+            "x#-1",
+            "x#+1",
+            "x#01",
+            "x#00",
+            "x#1 ",
+            "x# 1",
+            "x#1_0",
+            "x#0.0",
+            "x#1e0",
+        ),
+        *("x#٠", "x#²", "x#一", "x#0x1", f"x#{10**8}", f"x#{10**9}", f"x#{2**63}", f"x#{10**30}", "x#0#0"),
+        *("X#0", "x\0#0", " x#0", "x#0\n", "\udc80#0", "x#\udc80", "\ud800x#0", "x\udfff#1"),
+    ],
+)
+def test_what_is_no_chunk_s_id_is_none(engine: Engine, chunk_id: str) -> None:
+    store_documents(engine, {"x": [EAST, NORTH], "é#": [UP]})
+    assert engine.chunks(NAME, [chunk_id]) == {}
+    assert list(engine.chunks(NAME, [chunk_id, "x#1", chunk_id, "é##0"])) == ["x#1", "é##0"]
+
+
+def test_single_chunks_are_found_in_the_order_asked_for_each_once(engine: Engine) -> None:
+    store_documents(engine, {"a": [EAST] * 12, "a#1": [NORTH] * 3})
+    asked = ["a#11", "a#1#2", "a#1", "a#11", "a#1#0", "b#0", "a#12"]
+    assert list(engine.chunks(NAME, asked)) == ["a#11", "a#1#2", "a#1", "a#1#0"]
+    assert {chunk.id for chunk in engine.chunks(NAME, asked).values()} == {"a#11", "a#1#2", "a#1", "a#1#0"}
+
+
 def test_more_chunks_than_one_statement_takes_can_be_asked_for(engine: Engine) -> None:
-    store_documents(engine, {str(number): [EAST] for number in range(1_100)})
-    ids = [f"{number}#0" for number in range(1_100)]
+    store_documents(engine, {str(number): [EAST, NORTH] for number in range(1_100)})
+    ids = [f"{number}#{ordinal}" for ordinal in (1, 0) for number in range(1_100)]
     assert list(engine.chunks(NAME, ids)) == ids
+    assert list(engine.chunks(NAME, [f"{number}#7" for number in range(3_000)] + ids[-1:])) == ids[-1:]
 
 
 # ── words ────────────────────────────────────────────────────────────────────────────────────────

@@ -22,7 +22,7 @@ from vai.engines.embedded import EmbeddedEngine
 from vai.engines.exact import ExactEngine
 from vai.filters import Condition, Filter, Negated, Some
 from vai.protocols import Engine, Writer
-from vai.types import Chunk, Json, Stage1
+from vai.types import Chunk, Json, PoolScores, Stage1
 
 SOURCES = ("a.md", "a/b.jsonl", "c.md")
 DOCUMENTS = ("a.md", "one", "two", "three#3")
@@ -84,10 +84,25 @@ def found(engine: Engine, query: Vector, limit: int, depth: int = 100, **asked: 
     return found.candidates, found.matched, found.warnings
 
 
+def pool(engine: Engine, query: Vector, depth: int, text: str, wanted: Filter | None) -> object:
+    """What a search by both finds before it is put in order, however it does."""
+    found = engine.pool(NAME, query, text=text, limit=3, num_candidates=depth, filter=wanted)
+    return found.ids, [values.tolist() for values in _columns(found.scores)]
+
+
+def _columns(scores: PoolScores) -> tuple[Any, ...]:
+    return scores.similarities, scores.words_scores, scores.vector_ranks, scores.words_ranks
+
+
 class Engines(RuleBasedStateMachine):
     """Does the same to both engines and compares all that can be seen of them."""
 
-    bounds: Mapping[str, int] = {"vai.engines.writer.COMPACT_FROM": 1, "vai.engines.reader._PARAMETERS": 2}
+    bounds: Mapping[str, int] = {
+        "vai.engines.writer.COMPACT_FROM": 1,
+        "vai.engines.reader._PARAMETERS": 2,
+        "vai.engines.reader.IDS_KEPT": 3,
+        "vai.engines.words.POSTINGS_KEPT": 3,
+    }
     """What is made small, so that few chunks are many."""
     depth = 5
 
@@ -274,6 +289,9 @@ class Engines(RuleBasedStateMachine):
                 assert found(self.onlooker, QUERIES[number], 3, self.depth, **asked) == found(
                     self.exact, QUERIES[number], 3, self.depth, **asked
                 )
+        for number, wanted in enumerate((None, *FILTERS)):
+            whole = QUERIES[number], self.depth, "one 2 a.md nowhere", wanted
+            assert pool(self.onlooker, *whole) == pool(self.exact, *whole)
         assert list(self.onlooker.fields(NAME)) == list(self.exact.fields(NAME))
         for wanted in (None, *FILTERS):
             assert self.onlooker.documents(NAME, wanted) == self.exact.documents(NAME, wanted)

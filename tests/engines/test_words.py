@@ -231,6 +231,34 @@ def test_only_segments_that_are_new_are_read_anew(index: Index) -> None:
     assert sum("SELECT lengths" in statement for statement in read) == 1
 
 
+def test_the_rows_of_a_term_are_read_once_in_a_commit(index: Index) -> None:
+    index.add(*PASSAGES)
+    index.commit()
+    read: list[str] = []
+    index.database.set_trace_callback(read.append)
+    scores = [index.scores("red green") for _ in range(3)]
+    assert scores == [index.expected("red green")] * 3
+    of_terms = [statement for statement in read if "word_blocks" in statement]
+    assert len(of_terms) == 2
+    index.add("red")
+    index.commit()
+    index.check()
+
+
+@pytest.mark.parametrize("kept", [0, 1, 3])
+def test_however_few_rows_of_terms_are_kept_scores_are_those_of_the_definition(
+    index: Index, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "POSTINGS_KEPT", kept)
+    index.add(*PASSAGES, *PASSAGES)
+    index.commit()
+    for _ in range(2):
+        index.check()
+        assert index.words._known_rows <= kept + 2 * len(PASSAGES)
+    index.delete(0)
+    index.check()
+
+
 def test_an_index_that_is_damaged_is_not_searched(index: Index) -> None:
     index.add("red green")
     index.commit()

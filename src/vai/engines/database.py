@@ -176,6 +176,8 @@ def failures_named(place: Path, action: Action = "written to") -> Iterator[None]
         raise
     except sqlite3.Error as error:
         raise _named(error, place, action) from error
+    except UnicodeDecodeError as error:  # what SQLite says of damage can hold the damaged bytes
+        raise _damaged(place, f"`{place}` is damaged ({error})") from error
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise _no_room(place) from error

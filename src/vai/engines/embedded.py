@@ -40,6 +40,7 @@ from vai.errors import (
     StoreTooNew,
 )
 from vai.types import (
+    BY_BOTH,
     BY_VECTOR,
     Chunk,
     CollectionInfo,
@@ -47,6 +48,7 @@ from vai.types import (
     IndexCost,
     IndexInfo,
     IndexProgress,
+    Pool,
     Precision,
     Provenance,
     SourceState,
@@ -185,6 +187,20 @@ class EmbeddedEngine:
     ) -> Found:
         with self._reader(collection) as reader:
             return reader.search(Search(vector, limit, num_candidates, exact, text, stage1, filter))
+
+    def pool(
+        self,
+        collection: str,
+        vector: Vector,
+        *,
+        text: str,
+        limit: int,
+        num_candidates: int,
+        exact: bool = False,
+        filter: Filter | None = None,
+    ) -> Pool:
+        with self._reader(collection) as reader:
+            return reader.pool(Search(vector, limit, num_candidates, exact, text, BY_BOTH, filter))
 
     def fields(self, collection: str) -> Sequence[str]:
         with self._reader(collection) as reader:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vai.arrays import Matrix, Vector
 from vai.engines.bm25 import score_texts
-from vai.engines.fusion import Worded, by_both, by_vector, by_words
+from vai.engines.fusion import Worded, by_both, by_vector, by_words, pooled
 from vai.engines.ranking import best_rows
 from vai.engines.vectors import Similar
 from vai.errors import CollectionNotFound, StoreBusy, UnsupportedByEngine
@@ -37,6 +37,7 @@ from vai.types import (
     IndexCost,
     IndexInfo,
     IndexProgress,
+    Pool,
     Precision,
     Provenance,
     SourceState,
@@ -117,26 +118,21 @@ class ExactEngine:
         filter: Filter | None = None,
     ) -> Found:
         state = self._state(collection)
-        allowed = np.array(
-            [self._lets_through(state, chunk, filter) for chunk, _ in state.chunks], dtype=np.bool_
-        )
+        allowed = self._allowed(state, filter)
 
         def similarities(rows: NDArray[np.int64]) -> Vector:
-            return np.array([np.dot(state.chunks[row][1], vector) for row in rows], dtype=np.float32)
+            return _similarities(state, vector, rows)
 
-        every = np.flatnonzero(allowed)
-        similar = _best(every, similarities(every), num_candidates)
+        similar = _nearest(state, vector, allowed, num_candidates)
         if stage1.mode == "vector":
-            scored = by_vector(Similar(*similar), limit)
+            scored = by_vector(similar, limit)
         else:
-            words = score_texts(text, [chunk.passage for chunk, _ in state.chunks])
-            some = np.flatnonzero(allowed & (words > 0))
-            worded = Worded(*_best(some, words[some], num_candidates))
+            words, worded = _worded(state, text, allowed, num_candidates)
             if stage1.mode == "words":
                 scored = by_words(worded, limit, similarities)
             else:
                 scored = by_both(
-                    Similar(*similar),
+                    similar,
                     worded,
                     stage1,
                     limit,
@@ -150,6 +146,28 @@ class ExactEngine:
             exact=True,
             matched=None if filter is None else int(allowed.sum()),
         )
+
+    def pool(
+        self,
+        collection: str,
+        vector: Vector,
+        *,
+        text: str,
+        limit: int,
+        num_candidates: int,
+        exact: bool = False,
+        filter: Filter | None = None,
+    ) -> Pool:
+        state = self._state(collection)
+        allowed = self._allowed(state, filter)
+        words, worded = _worded(state, text, allowed, num_candidates)
+        rows, scores = pooled(
+            _nearest(state, vector, allowed, num_candidates),
+            worded,
+            similarities=lambda some: _similarities(state, vector, some),
+            words_scores=lambda some: words[some],
+        )
+        return Pool(tuple(state.chunks[row][0].id for row in rows), scores, exact=True)
 
     def fields(self, collection: str) -> Sequence[str]:
         documents = self._state(collection).documents.values()
@@ -205,6 +223,12 @@ class ExactEngine:
             chunk.id for chunk, vector in state.chunks if not abs(float(np.linalg.norm(vector)) - 1.0) < 1e-3
         ]
         return [f"{len(crooked):,} vectors are not of unit length"] if crooked else []
+
+    def _allowed(self, state: _State, filter: Filter | None) -> NDArray[np.bool_]:
+        """Which chunks may be found, bool [chunks]."""
+        return np.array(
+            [self._lets_through(state, chunk, filter) for chunk, _ in state.chunks], dtype=np.bool_
+        )
 
     def _lets_through(self, state: _State, chunk: Chunk, filter: Filter | None) -> bool:
         if filter is None:
@@ -307,6 +331,22 @@ class ExactWriter:
 
     def _documents_of(self, source: str) -> list[str]:
         return [document.id for document in self._state.documents.values() if document.source == source]
+
+
+def _similarities(state: _State, vector: Vector, rows: NDArray[np.int64]) -> Vector:
+    return np.array([np.dot(state.chunks[row][1], vector) for row in rows], dtype=np.float32)
+
+
+def _nearest(state: _State, vector: Vector, allowed: NDArray[np.bool_], count: int) -> Similar:
+    every = np.flatnonzero(allowed)
+    return Similar(*_best(every, _similarities(state, vector, every), count))
+
+
+def _worded(state: _State, text: str, allowed: NDArray[np.bool_], count: int) -> tuple[Vector, Worded]:
+    """BM25 of every chunk, and the best of those that may be found."""
+    words = score_texts(text, [chunk.passage for chunk, _ in state.chunks])
+    some = np.flatnonzero(allowed & (words > 0))
+    return words, Worded(*_best(some, words[some], count))
 
 
 def _best(rows: NDArray[np.int64], values: Vector, limit: int) -> tuple[NDArray[np.int64], Vector]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vai.arrays import Vector
+from vai.arrays import Doubles, Vector
 from vai.engines.vectors import Similar
-from vai.types import Candidate, Chunk, Stage1
+from vai.types import Candidate, Chunk, PoolScores, Stage1
 
 RANK_CONSTANT = 60
 """Of reciprocal rank fusion, as in its paper (Cormack, Clarke & Büttcher 2009)."""
@@ -78,13 +78,7 @@ def by_both(
     similarities: Callable[[NDArray[np.int64]], Vector],
     words_scores: Callable[[NDArray[np.int64]], Vector],
 ) -> list[Scored]:
-    """What either search found, in one order.
-
-    By scores: similarity + words_weight · BM25 / (the query's greatest BM25), a convex combination but for its
-    scale (Bruch, Gai & Ingber 2023, "An Analysis of Fusion Functions for Hybrid Retrieval").
-    By ranks: Σ 1 / (60 + rank) over the searches that found the row (Cormack, Clarke & Büttcher 2009, "Reciprocal
-    Rank Fusion Outperforms Condorcet and Individual Rank Learning Methods"), times 61/2, so that what is first in
-    both has 1.
+    """What either search found, in the order of `joined_scores`; equal ones by row.
 
     Args:
         similarities, words_scores: of rows that the other search found: float32 [n] for int64 [n].
@@ -95,16 +89,63 @@ def by_both(
     words = words_scores(rows).astype(np.float64)
     vector_ranks = _ranks_of(rows, similar.rows)
     words_ranks = _ranks_of(rows, worded.rows)
-    if stage1.fusion == "ranks":
-        scores = (RANK_CONSTANT + 1) / 2 * (_reciprocals(vector_ranks) + _reciprocals(words_ranks))
-    else:
-        scores = cosines + stage1.words_weight * words / worded.greatest
+    scores = joined_scores(stage1, cosines, words, worded.greatest, vector_ranks, words_ranks)
     best = np.lexsort((rows, -scores))[:limit]
     columns = (values[best].tolist() for values in (rows, scores, cosines, vector_ranks, words_ranks, words))
     return [
         Scored(row, score, cosine, vector_rank or None, words_rank or None, bm25)
         for row, score, cosine, vector_rank, words_rank, bm25 in zip(*columns, strict=True)
     ]
+
+
+def joined_scores(
+    stage1: Stage1,
+    cosines: Doubles,
+    words: Doubles,
+    greatest: float | Doubles,
+    vector_ranks: NDArray[np.integer],
+    words_ranks: NDArray[np.integer],
+) -> Doubles:
+    """Stage 1's score of what either search of a hybrid one found, float64 of the shape of the arguments.
+
+    By scores: similarity + words_weight · BM25 / (the query's greatest BM25), a convex combination but for its
+    scale (Bruch, Gai & Ingber 2023, "An Analysis of Fusion Functions for Hybrid Retrieval").
+    By ranks: Σ 1 / (60 + rank) over the searches that found the row (Cormack, Clarke & Büttcher 2009, "Reciprocal
+    Rank Fusion Outperforms Condorcet and Individual Rank Learning Methods"), times 61/2, so that what is first in
+    both has 1.
+
+    Args:
+        greatest: the query's greatest BM25.
+        vector_ranks, words_ranks: from 1; 0 where that search did not find it.
+    """
+    if stage1.fusion == "ranks":
+        return (RANK_CONSTANT + 1) / 2 * (_reciprocals(vector_ranks) + _reciprocals(words_ranks))
+    return cosines + stage1.words_weight * words / greatest
+
+
+def pooled(
+    similar: Similar,
+    worded: Worded,
+    *,
+    similarities: Callable[[NDArray[np.int64]], Vector],
+    words_scores: Callable[[NDArray[np.int64]], Vector],
+) -> tuple[NDArray[np.int64], PoolScores]:
+    """What either search found, in no order but that of the rows: the rows, ascending, and what is known of them.
+
+    Arguments as for `by_both`.
+    """
+    words_only = worded.rows[~_is_in(worded.rows, similar.rows)]
+    rows = np.concatenate([similar.rows, words_only])
+    cosines = np.concatenate([similar.similarities, similarities(words_only)])
+    order = np.argsort(rows)
+    rows = rows[order]
+    scores = PoolScores(
+        similarities=cosines[order],
+        words_scores=words_scores(rows),
+        vector_ranks=_ranks_of(rows, similar.rows).astype(np.int32),
+        words_ranks=_ranks_of(rows, worded.rows).astype(np.int32),
+    )
+    return rows, scores
 
 
 def _is_in(rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -122,6 +163,6 @@ def _ranks_of(rows: NDArray[np.int64], ranked: NDArray[np.int64]) -> NDArray[np.
     return np.where(ranked[found] == rows, found + 1, 0)
 
 
-def _reciprocals(ranks: NDArray[np.int64]) -> NDArray[np.float64]:
+def _reciprocals(ranks: NDArray[np.integer]) -> Doubles:
     """1 / (60 + rank), and 0 where there is none."""
     return np.where(ranks > 0, 1.0 / (RANK_CONSTANT + ranks), 0.0)

@@ -54,10 +54,16 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """What was found, and how: `depth` is how deep the index was searched, None if it was not."""
+    """What was found, and how.
+
+    Args:
+        depth: how deep the index was searched, None if it was not.
+        deepened: whether `limit` made it go deeper than was asked, or compare every vector for that.
+    """
 
     similar: Similar
     depth: int | None
+    deepened: bool
 
 
 def nearest(
@@ -77,7 +83,9 @@ def nearest(
         depth: how deep the index is searched; deeper, if what is found has to pass a filter and too little does.
             Where comparing every vector costs less than that, it is done instead.
     """
-    if index is not None and not (allowed.filtered and allowed.count <= EXACT_UNDER_FILTER):
+    asked = depth
+    index = worthwhile(index, allowed)
+    if index is not None:
         needed = min(limit, allowed.count)
         if allowed.filtered:  # as deep as it takes if what passes is spread evenly, and half as much again
             depth = max(depth, 3 * limit * index.covered // (2 * max(1, allowed.count)))
@@ -87,8 +95,15 @@ def nearest(
                 vectors, query, count, found, tail_from=index.watermark, allowed=allowed.mask
             )
             if similar.rows.size >= needed:
-                return Nearest(similar, depth)
+                return Nearest(similar, depth, depth > asked)
             depth *= 2
     if allowed.filtered and allowed.count * WORTH_PICKING <= len(vectors):
-        return Nearest(most_similar_among(vectors, query, count, allowed.rows()), None)
-    return Nearest(most_similar(vectors, query, count, allowed=allowed.mask), None)
+        similar = most_similar_among(vectors, query, count, allowed.rows())
+    else:
+        similar = most_similar(vectors, query, count, allowed=allowed.mask)
+    return Nearest(similar, None, depth > asked)
+
+
+def worthwhile(index: AnnIndex | None, allowed: Allowed) -> AnnIndex | None:
+    """The index, unless a filter leaves so few rows that comparing all of them is always faster."""
+    return None if allowed.filtered and allowed.count <= EXACT_UNDER_FILTER else index

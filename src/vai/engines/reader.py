@@ -6,6 +6,7 @@ Each method runs in a read transaction, so that what it sees is one commit, what
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,7 +21,7 @@ from vai.engines.indexing import Covering, covering
 from vai.engines.layout import DATABASE
 from vai.engines.searching import Rows, Search
 from vai.engines.words import Words
-from vai.types import Chunk, CollectionInfo, Found, IndexInfo, Provenance, SourceState, Stamp
+from vai.types import Chunk, CollectionInfo, Found, IndexInfo, Pool, Provenance, SourceState, Stamp
 
 if TYPE_CHECKING:
     from vai.filters import Filter
@@ -30,8 +31,16 @@ SELECT chunks.vector, documents.id, chunks.ordinal, sources.name, documents.titl
        chunks.last, chunks.start_line, chunks.end_line, chunks.page, chunks.heading, chunks.tokens, documents.metadata
 FROM chunks JOIN documents ON documents.number = chunks.document JOIN sources ON sources.number = documents.source
 """
+_AMONG_WANTED = "JOIN wanted ON wanted.id = documents.id AND wanted.ordinal = chunks.ordinal"
+_IDS = """
+SELECT chunks.vector, documents.id, chunks.ordinal FROM chunks JOIN documents ON documents.number = chunks.document
+"""
 _SOURCE = "SELECT name, size, mtime_ns, ctime_ns, read_ns, content, recipe FROM sources WHERE recipe <> ''"
 SOURCE_BY_NAME = f"{_SOURCE} AND name = ?"
+IDS_KEPT = 100_000
+"""Of chunks, since the questions of an evaluation find the same ones again and again."""
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+"""Of which UTF-8 knows none, and so neither does SQLite."""
 _PARAMETERS = 500
 """Values bound to one statement; every SQLite allows 999."""
 
@@ -118,10 +127,7 @@ class Reader:
     def search(self, asked: Search) -> Found:
         """See `vai.protocols.Engine.search`."""
         with self._snapshot() as (connection, rows):
-            if asked.vector.shape != rows.vectors.shape[1:]:
-                raise ValueError(
-                    f"a query of shape {asked.vector.shape} and vectors of {rows.vectors.shape[1:]}"
-                )
+            _require_shape(asked, rows)
             with contents_understood(self.folder):
                 result = rows.search(connection, asked)
             chunks = dict(self._chunks(connection, "chunks.vector", [item.row for item in result.scored]))
@@ -136,6 +142,22 @@ class Reader:
             depth=result.depth,
             matched=result.matched,
             warnings=(rows.index_fault,) if rows.index_fault and asked.may_use_index else (),
+        )
+
+    def pool(self, asked: Search) -> Pool:
+        """See `vai.protocols.Engine.pool`."""
+        with self._snapshot() as (connection, rows):
+            _require_shape(asked, rows)
+            with contents_understood(self.folder):
+                result = rows.pool(connection, asked)
+                ids = self._ids(connection, rows.ids, result.rows.tolist())
+        return Pool(
+            ids,
+            result.scores,
+            exact=result.depth is None,
+            depth=result.depth,
+            any_depth=result.any_depth,
+            any_limit=result.any_limit,
         )
 
     def fields(self) -> list[str]:
@@ -168,9 +190,17 @@ class Reader:
 
     def chunks(self, ids: Sequence[str]) -> Mapping[str, Chunk]:
         """Those of the chunks with these ids that are stored."""
-        documents = sorted({chunk_id.rpartition("#")[0] for chunk_id in ids})
+        places = [(document, int(ordinal)) for document, ordinal in map(_place_of, ids) if ordinal]
+        stored: dict[str, Chunk] = {}
         with self._snapshot() as (connection, _):
-            stored = {chunk.id: chunk for _, chunk in self._chunks(connection, "documents.id", documents)}
+            for start in range(0, len(places), _PARAMETERS // 2):
+                group = places[start : start + _PARAMETERS // 2]
+                values = [value for place in group for value in place]
+                found = connection.execute(
+                    f"{_wanted(len(group))} {CHUNK} {_AMONG_WANTED}", values
+                ).fetchall()
+                with contents_understood(self.folder):
+                    stored |= {chunk.id: chunk for _, chunk in (numbered_chunk(*row) for row in found)}
         return {chunk_id: stored[chunk_id] for chunk_id in ids if chunk_id in stored}
 
     def source_states(self, names: Sequence[str] | None) -> list[SourceState]:
@@ -241,6 +271,17 @@ class Reader:
             if fault is None or self.covering().described == found.described:
                 return found, fault
 
+    def _ids(
+        self, connection: sqlite3.Connection, known: dict[int, str], rows: Sequence[int]
+    ) -> tuple[str, ...]:
+        """The ids of the chunks with these rows in the vector file; `known` are some, and learns of more."""
+        if len(known) > IDS_KEPT:
+            known.clear()
+        for marks, group in in_groups([row for row in rows if row not in known]):
+            found = connection.execute(f"{_IDS} WHERE chunks.vector IN ({marks})", group)
+            known.update((row, f"{document}#{ordinal}") for row, document, ordinal in found)
+        return tuple(known[row] for row in rows)
+
     def _chunks(
         self, connection: sqlite3.Connection, column: str, values: Sequence[str] | Sequence[int]
     ) -> Iterator[tuple[int, Chunk]]:
@@ -250,6 +291,22 @@ class Reader:
             with contents_understood(self.folder):
                 numbered = [numbered_chunk(*row) for row in found]
             yield from numbered
+
+
+def _place_of(chunk_id: str) -> tuple[str, str]:
+    """A chunk's document and its ordinal there, "" if it cannot be one."""
+    document, _, ordinal = chunk_id.rpartition("#")
+    is_number = ordinal.isascii() and ordinal.isdigit() and len(ordinal) < 10
+    return document, ordinal if is_number and not _HALF_CHARACTER.search(document) else ""
+
+
+def _wanted(count: int) -> str:
+    return f"WITH wanted(id, ordinal) AS (VALUES {', '.join(['(?, ?)'] * count)})"
+
+
+def _require_shape(asked: Search, rows: Rows) -> None:
+    if asked.vector.shape != rows.vectors.shape[1:]:
+        raise ValueError(f"a query of shape {asked.vector.shape} and vectors of {rows.vectors.shape[1:]}")
 
 
 def numbered_chunk(

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from vai.arrays import Matrix, Vector
 from vai.engines.database import column
-from vai.engines.fusion import Scored, Worded, by_both, by_vector, by_words
+from vai.engines.fusion import Scored, Worded, by_both, by_vector, by_words, pooled
 from vai.engines.index import AnnIndex, IndexDamagedError, IndexFile
 from vai.engines.layout import generation_of, owners_name
-from vai.engines.nearest import Allowed, Nearest, nearest
+from vai.engines.nearest import Allowed, Nearest, nearest, worthwhile
 from vai.engines.rowfiles import OWNER_ROWS, map_rows, vector_rows
 from vai.engines.vectors import similarities_of
 from vai.engines.words import Words, best
-from vai.types import Stage1
+from vai.types import PoolScores, Stage1
 
 if TYPE_CHECKING:
     from vai.filters import Filter
@@ -57,6 +57,17 @@ class Result:
     matched: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class PooledRows:
+    """What either search found, by rows int64 [n], ascending, and how; see `vai.types.Pool`."""
+
+    rows: NDArray[np.int64]
+    scores: PoolScores
+    depth: int | None
+    any_depth: bool
+    any_limit: bool
+
+
 class Rows:
     """The rows of a collection at one commit, whose `meta` is given; `words` keeps what it knows of earlier ones.
 
@@ -81,6 +92,7 @@ class Rows:
         self._words = words
         words.load(connection)
         self._allowed: dict[str, Allowed] = {}
+        self.ids: dict[int, str] = {}
 
     def close(self) -> None:
         """Let go of the index; the mapped rows go with the last who looks at them."""
@@ -98,6 +110,25 @@ class Rows:
             unindexed=self.live.after(through_index.watermark) if through_index else 0,
             depth=found.depth if found else None,
             matched=allowed.count if allowed.filtered else None,
+        )
+
+    def pool(self, connection: sqlite3.Connection, asked: Search) -> PooledRows:
+        """All that both searches find, in no order of stage 1's."""
+        allowed = self.allowed(connection, asked.filter)
+        found = self._nearest(asked, allowed)
+        scores = self._words_scores(connection, asked, allowed)
+        rows, pool = pooled(
+            found.similar,
+            _worded(scores, asked.num_candidates),
+            similarities=lambda some: similarities_of(self.vectors, asked.vector, some),
+            words_scores=lambda some: scores[some],
+        )
+        return PooledRows(
+            rows,
+            pool,
+            depth=found.depth,
+            any_depth=worthwhile(self._index_for(asked), allowed) is None,
+            any_limit=not found.deepened,
         )
 
     def allowed(self, connection: sqlite3.Connection, filter: Filter | None) -> Allowed:
@@ -120,12 +151,15 @@ class Rows:
         return nearest(
             self.vectors,
             asked.vector,
-            index=self.index if asked.may_use_index else None,
+            index=self._index_for(asked),
             allowed=allowed,
             count=asked.limit if asked.stage1.mode == "vector" else asked.num_candidates,
             limit=asked.limit,
             depth=asked.num_candidates,
         )
+
+    def _index_for(self, asked: Search) -> AnnIndex | None:
+        return self.index if asked.may_use_index else None
 
     def _in_order(
         self, connection: sqlite3.Connection, asked: Search, allowed: Allowed, found: Nearest | None
@@ -136,9 +170,7 @@ class Rows:
         def similarities(rows: NDArray[np.int64]) -> Vector:
             return similarities_of(self.vectors, asked.vector, rows)
 
-        scores = self._words.scores(connection, asked.text, len(self.vectors), self.dead)
-        if allowed.filtered:  # dead rows have no score anyway
-            scores = allowed.within(scores)
+        scores = self._words_scores(connection, asked, allowed)
         worded = _worded(scores, asked.num_candidates)
         if found is None:
             return by_words(worded, asked.limit, similarities)
@@ -150,6 +182,11 @@ class Rows:
             similarities=similarities,
             words_scores=lambda rows: scores[rows],
         )
+
+    def _words_scores(self, connection: sqlite3.Connection, asked: Search, allowed: Allowed) -> Vector:
+        """BM25 of every row, float32 [rows]; 0 for those that may not be found."""
+        scores = self._words.scores(connection, asked.text, len(self.vectors), self.dead)
+        return allowed.within(scores) if allowed.filtered else scores  # dead rows have none anyway
 
 
 def _live(count: int, dead: NDArray[np.int64]) -> Allowed:

@@ -57,6 +57,9 @@ TOP_LEVEL = 4
 MOST_BUFFERED = 2_000_000
 """Terms that wait in memory to be written, 8 bytes each, and ten times that while they are sorted."""
 
+POSTINGS_KEPT = 1_000_000
+"""Rows of terms that were read, 16 bytes each: the questions of an evaluation have many words in common."""
+
 _BLOCKS_AT_ONCE = 256
 """Blocks that a merge holds in memory, of all its segments together."""
 _GROUP = 64
@@ -271,6 +274,7 @@ class Words:
     def __init__(self) -> None:
         self._segments: list[Segment] = []
         self._lengths: dict[int, Lengths] = {}
+        self._forget_postings()
         self._forget_sums()
 
     def load(self, database: sqlite3.Connection) -> None:
@@ -278,7 +282,12 @@ class Words:
         self._segments = segments_of(database)
         numbers = {segment.number for segment in self._segments}
         self._lengths = {number: known for number, known in self._lengths.items() if number in numbers}
+        self._forget_postings()
         self._forget_sums()
+
+    def _forget_postings(self) -> None:
+        self._known: dict[str, tuple[Integers, Integers]] = {}
+        self._known_rows = 0
 
     def _forget_sums(self) -> None:
         self._row_lengths: Lengths = np.empty(0, dtype=np.uint16)
@@ -309,7 +318,15 @@ class Words:
         return scores
 
     def _postings(self, database: sqlite3.Connection, term: str) -> tuple[Integers, Integers]:
-        """Rows with a term, dead ones too, and how often they have it."""
+        """Rows with a term, dead ones too, and how often they have it; what was read is kept, up to a bound."""
+        if term not in self._known:
+            if self._known_rows > POSTINGS_KEPT:
+                self._forget_postings()
+            self._known[term] = self._read_postings(database, term)
+            self._known_rows += self._known[term][0].size
+        return self._known[term]
+
+    def _read_postings(self, database: sqlite3.Connection, term: str) -> tuple[Integers, Integers]:
         none = np.empty(0, dtype=np.int64)
         found = [
             read_term(block, term, first) or (none, none)

@@ -188,7 +188,8 @@ class EmbeddedWriter:
         self._begin()
         first = self._rows.count
         self._rows.append(vectors, documents)
-        self._words.add(first, [chunk.passage for chunk in chunks])
+        with contents_understood(self.folder):
+            self._words.add(first, [chunk.passage for chunk in chunks])
         self._database.executemany(
             "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -289,7 +290,8 @@ class EmbeddedWriter:
             return
         if self._rows.count > self._committed_rows:
             self._rows.sync()
-        self._words.flush()
+        with contents_understood(self.folder):
+            self._words.flush()
         self._fields.flush()
         self._set_meta(rows=self._rows.count, vectors=vectors_name(self._rows.generation))
         self._database.execute("COMMIT")
@@ -360,7 +362,8 @@ class EmbeddedWriter:
             "UPDATE chunks SET vector = ? WHERE vector = ?",
             ((new, int(old)) for new, old in enumerate(live) if new != old),
         )
-        self._words.rewrite(numbers)
+        with contents_understood(self.folder):
+            self._words.rewrite(numbers)
         self._database.execute("DELETE FROM dead")
         self._set_meta(index="")  # it speaks of the old rows
         self._committed_rows = -1
@@ -391,7 +394,8 @@ class EmbeddedWriter:
     def _stored_source_number(self, name: str) -> int:
         row = self._database.execute("SELECT number FROM sources WHERE name = ?", (name,)).fetchone()
         if row:
-            return int(row[0])
+            with contents_understood(self.folder):
+                return int(row[0])
         cursor = self._database.execute("INSERT INTO sources VALUES (NULL, ?, 0, 0, 0, 0, '', '')", (name,))
         return cursor.lastrowid or 0
 
