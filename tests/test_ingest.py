@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vai.arrays import Matrix
-from vai.chunking import split
+from vai.chunking import split, whole
 from vai.collection import Collection
 from vai.errors import (
     CollectionNotFound,
@@ -23,10 +23,10 @@ from vai.errors import (
     InvalidSettings,
     PathNotFound,
 )
-from vai.ingest.steps import BATCH_CHUNKS, Add, Put, Step, batches
+from vai.ingest.steps import BATCH_CHUNKS, LONG_TEXT, Add, Put, Step, batches
 from vai.models.fakes import HashingEmbedder, WordOverlapReranker
 from vai.settings import Settings
-from vai.types import Document, IngestProgress, IngestReport, StoredDocument
+from vai.types import WHOLE, Document, IngestProgress, IngestReport, StoredDocument
 
 
 class CountingEmbedder(HashingEmbedder):
@@ -158,6 +158,64 @@ def test_other_flags_make_other_documents(
     assert all(hit.text.count("word") <= 20 for hit in collection.query("word").hits)
     assert collection.describe().provenance.chunk_tokens == 20
     assert counts(collection.ingest(folder, text_field="body")) == (0, 0, 2, 0), "the size of chunks stays"
+
+
+def test_without_chunking_every_document_is_one_chunk_whatever_its_format(
+    collection: Collection, folder: Path, embedder: CountingEmbedder
+) -> None:
+    write(folder / "a.md", f"# One\n\n{'word ' * 400}\n\n# Two\n\n{'word ' * 400}")
+    write(folder / "b.txt", "word " * 1000)
+    write(folder / "c.py", "\n\n".join(f"def function_{n}():\n    return {n}" for n in range(100)))
+    write(folder / "d.jsonl", f'{{"_id": "1", "text": "{"word " * 300}"}}\n{{"_id": "2", "text": "short"}}\n')
+    report = collection.ingest(folder, chunking=False)
+    assert (report.added, report.chunks) == (5, 5)
+    assert report.tokens <= 5 * embedder.max_tokens, "only what the model read is counted"
+    assert "documents that are with their titles longer than the 256 tokens" in report.warnings[0]
+    assert collection.describe().provenance.chunk_tokens == WHOLE
+    assert {hit.heading for hit in collection.query("word", top_k=20, rerank=False).hits} == {()}
+
+
+def test_the_choice_of_whole_documents_stays_until_another_is_made(
+    collection: Collection, folder: Path, embedder: CountingEmbedder
+) -> None:
+    write(folder / "a.txt", "word " * 300)
+    collection.ingest(folder, chunking=False)
+    embedder.taken()
+    assert counts(collection.ingest(folder)) == (0, 0, 1, 0)
+    assert counts(collection.ingest(folder, chunking=False)) == (0, 0, 1, 0)
+    assert embedder.taken() == []
+    assert counts(collection.ingest(folder, chunking=True)) == (0, 1, 0, 0)
+    assert (len(embedder.taken()), collection.describe().provenance.chunk_tokens) == (2, 200)
+    assert counts(collection.ingest(folder)) == (0, 0, 1, 0)
+    assert counts(collection.ingest(folder, chunking=False)) == (0, 1, 0, 0)
+    assert len(embedder.taken()) == 1
+    assert counts(collection.ingest(folder, chunk_tokens=100)) == (0, 1, 0, 0)
+    assert (len(embedder.taken()), collection.describe().provenance.chunk_tokens) == (3, 100)
+
+
+def test_an_estimate_knows_of_whole_documents(collection: Collection, folder: Path) -> None:
+    write(folder / "a.txt", "word " * 1000)
+    assert "which make 1 chunks" in collection.estimate_ingest(folder, chunking=False).notes[0]
+    collection.ingest(folder, chunking=False)
+    write(folder / "b.txt", "word " * 1000)
+    assert "which make 1 chunks" in collection.estimate_ingest(folder).notes[0]
+
+
+def test_a_size_of_chunks_and_no_chunking_contradict_each_other(collection: Collection, folder: Path) -> None:
+    for asked in (collection.ingest, collection.estimate_ingest):
+        with pytest.raises(InvalidSettings, match="--no-chunking and --chunk-tokens 100 contradict"):
+            asked(folder, chunking=False, chunk_tokens=100)
+
+
+def test_few_long_documents_fill_a_batch() -> None:
+    """Or a batch of whole documents would not fit in memory."""
+    chunks = [whole(Document(str(n), "s", "x" * (40 * LONG_TEXT)), lambda _: [1]) for n in range(8)]
+    steps: list[Step] = [
+        step
+        for number, made in enumerate(chunks)
+        for step in (Put(StoredDocument(str(number), "s", "", ""), None), Add(made, last=True))
+    ]
+    assert [len(batch) for batch in batches(steps)] == [8, 8]
 
 
 def test_what_is_gone_from_a_folder_is_removed_and_the_rest_is_not(

@@ -83,11 +83,14 @@ class IngestOptions(TypedDict, total=False):
 
     Keys:
         chunk_tokens: the size of chunks in the embedder's tokens; what the collection has, else 200.
+        chunking: whether documents are cut into chunks; if not, each is one chunk, of which the embedder reads the
+            beginning. As the collection has it, else they are.
         text_field, title_field, id_field: the fields of records (JSONL, CSV), where not the usual ones.
         max_file_mb: larger files are skipped, and named; records are read whatever the size of their file. 20.
     """
 
     chunk_tokens: int | None
+    chunking: bool | None
     text_field: str | None
     title_field: str | None
     id_field: str | None

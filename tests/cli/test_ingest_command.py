@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from command_line import ingest, vai, written
+from command_line import complaint, ingest, vai, written
 from vai import Collection
 
 
@@ -116,6 +116,15 @@ def test_a_beir_corpus_works_as_it_is(project: Path) -> None:
 def test_chunks_are_as_large_as_was_asked_for(project: Path) -> None:
     written(project / "long", {"text.txt": "\n\n".join(f"Sentence {number} of it." for number in range(100))})
     assert ingest("long", "--chunk-tokens", "20", "--json").json["chunks"] > 20
+
+
+def test_documents_can_be_left_whole(project: Path) -> None:
+    written(project / "long", {"text.md": "\n\n".join(f"# Part {number}\n\nOf it." for number in range(100))})
+    assert ingest("long", "--no-chunking", "--json").json["chunks"] == 1
+    assert "1, whole documents" in vai("status").stdout
+    (listed,) = vai("status", "--json").json["collections"]
+    assert listed["chunk_tokens"] == 0
+    assert "contradict each other" in complaint(ingest("long", "--no-chunking", "--chunk-tokens", "20"), 2)
 
 
 def test_a_store_and_a_collection_can_be_named(project: Path) -> None:

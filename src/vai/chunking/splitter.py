@@ -1,17 +1,17 @@
-"""One document into its chunks, from structure to places."""
+"""One document into its chunks, from structure to places; or into a single one."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from vai.chunking.code import code_outline
 from vai.chunking.cutting import Cutter
 from vai.chunking.grouping import grouped
-from vai.chunking.markdown import markdown_outline
+from vai.chunking.markdown import front_matter_end, markdown_outline
 from vai.chunking.measure import Measure
-from vai.chunking.outline import Outline, Section, Span
+from vai.chunking.outline import Outline, Section, Span, trimmed
 from vai.chunking.restructured import restructured_outline
 from vai.errors import InvalidSettings
 from vai.types import Chunk
@@ -53,6 +53,23 @@ def split(document: Document, token_ends: TokenEnds, *, chunk_tokens: int = 200)
     return list(_chunks(document, lines, outline, measure, spans))
 
 
+def whole(document: Document, token_ends: TokenEnds) -> list[Chunk]:
+    """The document as one chunk, however long; none if it holds no text.
+
+    It has no heading, no white space at its edges, and no front matter that the document has as metadata.
+    `token_ends` is called once, with the whole text.
+    """
+    if not document.text or document.text.isspace():
+        return []
+    lines = _with_line_feeds(document.text)
+    text_start = front_matter_end(lines) if document.format == "markdown" and document.metadata else 0
+    start, end = trimmed(document.text, text_start, len(document.text))
+    if start >= end:
+        return []
+    measure = Measure(token_ends(document.text), limit=1)  # which only counts here
+    return list(_chunks(document, lines, _unstructured(document.text), measure, [(start, end)]))
+
+
 def _with_line_feeds(text: str) -> str:
     """The text with every line end made a line feed, of the same length: structure is looked for in this."""
     return text.replace("\r\n", " \n").replace("\r", "\n")
@@ -67,11 +84,15 @@ def _outline(document: Document, lines: str) -> Outline:
         case "code":
             return code_outline(document.text, lines, document.language)
         case _:
-            return Outline(document.text, [Section(0, 0, (), 0)])
+            return _unstructured(document.text)
+
+
+def _unstructured(text: str) -> Outline:
+    return Outline(text, [Section(0, 0, (), 0)])
 
 
 def _chunks(
-    document: Document, lines: str, outline: Outline, measure: Measure, spans: Iterator[Span]
+    document: Document, lines: str, outline: Outline, measure: Measure, spans: Iterable[Span]
 ) -> Iterator[Chunk]:
     line, counted = 1, 0
     for ordinal, (start, end) in enumerate(spans):

@@ -49,6 +49,14 @@ from vai.types import IndexProgress
     metavar="N",
     help=f"Size of chunks.  [default: the collection's, else {DEFAULT_CHUNK_TOKENS}]",
 )
+@click.option(
+    "--no-chunking",
+    "chunking",
+    is_flag=True,
+    flag_value=False,
+    default=None,
+    help="Make every document one chunk, whatever its length; the model embeds its beginning.",
+)
 @click.option("--text-field", metavar="FIELD", help="Field of records that holds their text.")
 @click.option("--title-field", metavar="FIELD", help="Field of records that holds their title.")
 @click.option("--id-field", metavar="FIELD", help="Field of records that holds their id.  [default: _id]")

@@ -11,7 +11,7 @@ from vai.cli.options import json_option, store_option
 from vai.cli.output import print_json, printable, size_text, table
 from vai.collection import Collection, located_store, survey_collections
 from vai.errors import StoreFailure
-from vai.types import CollectionInfo, DamagedCollection, Freshness, IndexInfo, Json
+from vai.types import WHOLE, CollectionInfo, DamagedCollection, Freshness, IndexInfo, Json
 from vai.types import as_json as to_json
 
 Described = tuple[CollectionInfo, Freshness, IndexInfo]
@@ -64,7 +64,7 @@ def _text(described: list[Described]) -> str:
             info.name,
             f"{info.sources:,}",
             f"{info.documents:,}",
-            f"{info.chunks:,}",
+            _chunks_text(info),
             info.provenance.embedder,
             size_text(info.bytes),
             info.updated[:16].replace("T", " "),
@@ -75,6 +75,12 @@ def _text(described: list[Described]) -> str:
     ]
     header = "collection,sources,documents,chunks,embedder,size,updated (UTC),index,since then"
     return table(header.split(","), rows)
+
+
+def _chunks_text(info: CollectionInfo) -> str:
+    return (
+        f"{info.chunks:,}, whole documents" if info.provenance.chunk_tokens == WHOLE else f"{info.chunks:,}"
+    )
 
 
 def _index_text(index: IndexInfo) -> str:

@@ -31,6 +31,7 @@ UNREAD_IN_A_WALK = """
     package-lock.json npm-shrinkwrap.json yarn.lock pnpm-lock.yaml bun.lock deno.lock
     poetry.lock uv.lock pdm.lock pipfile.lock cargo.lock composer.lock gemfile.lock go.sum
     flake.lock mix.lock pubspec.lock podfile.lock packages.lock.json
+    vai.toml vai.tune.json
     *.min.js *.min.mjs *.min.css *.js.map *.mjs.map *.css.map *.ts.map
 """
 PASSED_OVER = SENSITIVE_FILES + UNREAD_IN_A_WALK

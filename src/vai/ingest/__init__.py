@@ -26,7 +26,7 @@ from vai.ingest.remarks import remarks
 from vai.ingest.steps import Add, Step, Tally, batches
 from vai.ingest.storing import Storing
 from vai.protocols import Embedder, Engine, Writer
-from vai.types import IndexProgress, IngestProgress, IngestReport, Provenance
+from vai.types import WHOLE, IndexProgress, IngestProgress, IngestReport, Provenance
 
 
 def ingest(
@@ -67,7 +67,7 @@ def ingest(
         storing = Storing(writer, embedder, root, tally, progress)
         committing = storing.committing
         with committing.kept_where_it_ends():
-            for steps, vectors in _embedded(batches(plan.steps(sources)), embedder):
+            for steps, vectors in _embedded(batches(plan.steps(sources)), embedder, chunk_tokens):
                 storing.store(steps, vectors)
             for folder in paths:
                 if folder.is_dir():
@@ -76,7 +76,7 @@ def ingest(
             committing.commit()
             with committing.undivided():
                 writer.settle(index_progress)
-    return tally.report(collection, time.monotonic() - began, _warnings(tally, embedder))
+    return tally.report(collection, time.monotonic() - began, _warnings(tally, embedder, chunk_tokens))
 
 
 @contextmanager
@@ -96,11 +96,14 @@ def _made(engine: Engine, collection: str, made_with: Provenance) -> Iterator[No
         raise
 
 
-def _embedded(groups: Iterable[list[Step]], embedder: Embedder) -> Iterator[tuple[list[Step], Matrix]]:
+def _embedded(
+    groups: Iterable[list[Step]], embedder: Embedder, chunk_tokens: int
+) -> Iterator[tuple[list[Step], Matrix]]:
     """The groups with the vectors of their chunks, in order, while the next one is already being embedded."""
     ahead: tuple[list[Step], Future[Matrix]] | None = None
     for steps in groups:
-        passages = [chunk.passage for step in steps if isinstance(step, Add) for chunk in step.chunks]
+        chunks = [chunk for step in steps if isinstance(step, Add) for chunk in step.chunks]
+        passages = [chunk.whole_passage if chunk_tokens == WHOLE else chunk.passage for chunk in chunks]
         done = (ahead[0], ahead[1].result()) if ahead else None
         ahead = steps, in_background(partial(embedder.embed_documents, passages), "vai-embed")
         if done is not None:
@@ -121,7 +124,7 @@ def _remove_gone(folder: Path, root: Path, writer: Writer, plan: Plan) -> int:
     return removed
 
 
-def _warnings(tally: Tally, embedder: Embedder) -> list[str]:
+def _warnings(tally: Tally, embedder: Embedder, chunk_tokens: int) -> list[str]:
     warnings = remarks(tally, embedder.name)
     if tally.foreign:
         warnings.append(
@@ -129,8 +132,13 @@ def _warnings(tally: Tally, embedder: Embedder) -> list[str]:
             f"({', '.join(embedder.languages)}), and may not be found: {tally.foreign:,}"
         )
     if tally.cut_off:
+        what = (
+            "documents that are with their titles"
+            if chunk_tokens == WHOLE
+            else "chunks that are with their headings"
+        )
         warnings.append(
-            f"chunks that are with their headings longer than the {embedder.max_tokens} tokens that "
+            f"{what} longer than the {embedder.max_tokens} tokens that "
             f"{embedder.name} reads, and were embedded without their ends: {tally.cut_off:,}"
         )
     return warnings

@@ -8,7 +8,7 @@ import time
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 
-from vai.chunking import CHUNKING_VERSION, split
+from vai.chunking import CHUNKING_VERSION, split, whole
 from vai.documents import ReadOptions, SourceFile, read_documents, recipe
 from vai.freshness import content_digest, is_racy, is_unchanged
 from vai.ingest.imported import WITH_COMPLAINTS, is_imported
@@ -16,7 +16,7 @@ from vai.ingest.remarks import remark_on
 from vai.ingest.steps import BATCH_CHUNKS, Add, Finish, Forget, Keep, Leave, Note, Put, Step, Tally
 from vai.languages import is_foreign
 from vai.protocols import Embedder, Writer
-from vai.types import Document, Skipped, SourceState, StoredDocument
+from vai.types import WHOLE, Chunk, Document, Skipped, SourceState, StoredDocument
 
 
 class Plan:
@@ -136,7 +136,7 @@ class Plan:
         if claim is not None and (claim.source, claim.digest) == (stored.source, stored.digest):
             yield Keep(stored, document.line)
             return
-        chunks = split(document, self._embedder.token_ends, chunk_tokens=self._chunk_tokens)
+        chunks = self._chunks(document)
         if not chunks:
             self._tally.skipped.append(Skipped(document.id, "holds no text", kept=False))
             return
@@ -145,6 +145,11 @@ class Plan:
         yield Put(stored, document.line)
         for start in range(0, len(chunks), BATCH_CHUNKS):
             yield Add(chunks[start : start + BATCH_CHUNKS], last=start + BATCH_CHUNKS >= len(chunks))
+
+    def _chunks(self, document: Document) -> list[Chunk]:
+        if self._chunk_tokens == WHOLE:
+            return whole(document, self._embedder.token_ends)
+        return split(document, self._embedder.token_ends, chunk_tokens=self._chunk_tokens)
 
 
 def _digest_now(source: SourceFile) -> str:

@@ -10,6 +10,9 @@ from vai.types import Chunk, IngestReport, Skipped, SourceState, StoredDocument
 BATCH_CHUNKS = 128
 """Chunks embedded at a time: some seconds of work for a small model, so little is lost by an interruption."""
 
+LONG_TEXT = 32_768
+"""Characters for which a chunk counts once more: whole documents can be long, and a batch is held in memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Put:
@@ -77,7 +80,7 @@ def batches(steps: Iterable[Step]) -> Iterator[list[Step]]:
     weight = 0
     for step in steps:
         batch.append(step)
-        weight += len(step.chunks) if isinstance(step, Add) else 0
+        weight += _weight(step) if isinstance(step, Add) else 0
         between_documents = not isinstance(step, Put) and not (isinstance(step, Add) and not step.last)
         enough = weight >= BATCH_CHUNKS or len(batch) >= 4 * BATCH_CHUNKS
         if (enough and between_documents) or weight >= 4 * BATCH_CHUNKS:
@@ -85,6 +88,10 @@ def batches(steps: Iterable[Step]) -> Iterator[list[Step]]:
             batch, weight = [], 0
     if batch:
         yield batch
+
+
+def _weight(step: Add) -> int:
+    return sum(1 + len(chunk.text) // LONG_TEXT for chunk in step.chunks)
 
 
 @dataclass

@@ -71,7 +71,8 @@ class Storing:
 
     def _count(self, chunks: Sequence[Chunk]) -> None:
         self._tally.chunks += len(chunks)
-        self._tally.tokens += sum(chunk.tokens for chunk in chunks)
+        most = self._embedder.max_tokens - 2
+        self._tally.tokens += sum(min(chunk.tokens, most) for chunk in chunks)
         self._tally.bytes_within += sum(len(chunk.text) for chunk in chunks)
         self._tally.cut_off += sum(self._is_cut_off(chunk) for chunk in chunks)
         self._report(chunks[0].source)
