@@ -17,6 +17,7 @@ from vai import Collection, Embedder, Reranker, Settings, list_collections
 from vai.calibrations import write_calibration
 from vai.engines.embedded import EmbeddedEngine
 from vai.errors import (
+    CollectionNotFound,
     EmbedderMismatch,
     InvalidSettings,
     RemoteRefused,
@@ -105,6 +106,97 @@ def test_what_was_measured_in_the_store_is_applied_to_that_revision_alone(store:
         assert response.stages.rerank.calibrated == applied
         assert (response.hits[0].relevance != plain.relevance) == applied
         assert response.hits[0].score == plain.score, "the order is not by relevance"
+
+
+# ── opened for others ──
+
+
+def test_the_reranker_that_queries_use_can_be_opened_whether_or_not_they_use_one(
+    store: Path, docs: Path
+) -> None:
+    settings = Settings(rerank_model="word-overlap", rerank=False, blend=0.3, min_relevance=0.9, budget_ms=1)
+    with opened(store, docs, settings) as collection:
+        reranker = collection.open_reranker()
+        texts = list(TEXTS.values())
+        assert (reranker.name, reranker.revision) == ("word-overlap", WordOverlapReranker.revision)
+        expected = WordOverlapReranker().score(QUERY, texts).values.tolist()
+        assert reranker.score(QUERY, texts).values.tolist() == expected
+
+
+def test_a_reranker_that_is_opened_by_name_is_that_one(store: Path, docs: Path, tmp_path: Path) -> None:
+    named = tmp_path / "model"
+    bert_reranker(named)
+    with opened(store, docs) as collection:
+        assert collection.open_reranker(str(named)).name == str(named)
+        assert collection.open_reranker().name == "word-overlap"
+    with Collection.open(store, reranker="word-overlap", settings=Settings()) as collection:
+        assert collection.open_reranker().name == "word-overlap"
+        with pytest.raises(UnknownModel, match="`word-overlp`"):
+            collection.open_reranker("word-overlp")
+
+
+def test_an_opened_reranker_shares_the_cache_of_queries_unless_told_otherwise(
+    store: Path, docs: Path
+) -> None:
+    with opened(store, docs) as collection:
+        stored = collection.chunks([hit.id for hit in collection.query(QUERY).hits])
+        texts = [chunk.passage_to_rerank for chunk in stored.values()]
+        assert collection.open_reranker().score(QUERY, texts).cached == 3
+        assert collection.open_reranker(cache=False).score(QUERY, texts).cached == 0
+        assert collection.open_reranker().score("the sea", texts).cached == 0
+        stage = collection.query("the sea").stages.rerank
+        assert stage is not None
+        assert stage.cached == 3
+
+
+def test_a_reranker_of_the_callers_own_is_given_back_as_it_is(store: Path, docs: Path) -> None:
+    own = WordOverlapReranker()
+    with opened(store, docs, reranker=own) as collection:
+        assert collection.open_reranker() is own
+        assert collection.open_reranker("word-overlap") is not own
+
+
+def test_an_opened_reranker_is_calibrated_as_that_of_queries(store: Path, docs: Path) -> None:
+    with opened(store, docs):
+        write_calibration(store, replace(MEASURED, revision=WordOverlapReranker.revision, slope=0.1))
+    with Collection.open(store, settings=Settings(rerank_model="word-overlap")) as collection:
+        calibration = collection.open_reranker().calibration
+        assert calibration is not None
+        assert calibration.slope == 0.1
+
+
+def test_the_embedder_of_queries_can_be_opened(store: Path, docs: Path) -> None:
+    with opened(store, docs) as collection:
+        embedder = collection.open_query_embedder()
+        assert (embedder.name, embedder.dimension) == ("hashing", 64)
+        assert collection.open_query_embedder() is embedder
+    with (
+        Collection.open(store, embedder="all-MiniLM-L6-v2", settings=Settings()) as collection,
+        pytest.raises(EmbedderMismatch, match="`hashing`"),
+    ):
+        collection.open_query_embedder()
+    with (
+        Collection.open(store, "nothing yet", settings=Settings()) as collection,
+        pytest.raises(CollectionNotFound, match="`nothing yet`"),
+    ):
+        collection.open_query_embedder()
+
+
+def test_the_embedder_of_queries_is_the_one_named_for_them(
+    store: Path, docs: Path, voyage: VoyageStub
+) -> None:
+    with Collection.open(store, embedder="voyage-4", dimension=256, settings=Settings()) as collection:
+        collection.ingest(docs)
+    with Collection.open(store, query_embedder="voyage-4-lite", settings=Settings()) as collection:
+        embedder = collection.open_query_embedder()
+        assert (embedder.name, embedder.embed_query(QUERY).shape) == ("voyage-4-lite", (256,))
+
+
+def test_a_collection_tells_where_it_lives_and_the_settings_in_force(store: Path, docs: Path) -> None:
+    settings = Settings(rerank_model="word-overlap", limit=7)
+    with opened(store, docs, settings) as collection:
+        assert collection.settings == settings
+        assert collection.engine.describe(collection.name) == collection.describe()
 
 
 # ── another that stands in ──

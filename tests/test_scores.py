@@ -135,6 +135,41 @@ def test_a_passage_that_occurs_twice_is_read_once(scores: ScoreStore) -> None:
     assert_same(reading, judge.score(QUERY, twice))
 
 
+def test_what_was_known_tells_about_how_many_tokens_it_took(scores: ScoreStore) -> None:
+    cached = CachedReranker(Judge(), scores)
+    lengths = list(map(len, PASSAGES))
+    some = cached.score(QUERY, PASSAGES[:4])
+    more = cached.score(QUERY, PASSAGES)
+    again = cached.score(QUERY, PASSAGES[::-1])
+    assert (some.tokens, some.tokens_cached) == (sum(lengths[:4]), 0)
+    assert (more.tokens, more.tokens_cached) == (sum(lengths[4:]), sum(lengths[:4]))
+    assert (again.tokens, again.tokens_cached) == (0, sum(lengths))
+    assert cached.score(QUERY, PASSAGES[:2]).tokens_cached == round(2 * sum(lengths) / len(lengths))
+    assert cached.score("another", PASSAGES).tokens_cached == 0
+
+
+def test_of_what_is_known_each_text_took_its_tokens_once(scores: ScoreStore) -> None:
+    cached, twice = CachedReranker(Judge(), scores), [PASSAGES[0], PASSAGES[0]]
+    cached.score(QUERY, twice)
+    known = cached.score(QUERY, twice)
+    joined = cached.score(QUERY, [*twice, PASSAGES[1]])
+    assert (known.cached, known.tokens_cached) == (2, len(PASSAGES[0]))
+    assert (joined.cached, joined.tokens_cached, joined.tokens) == (2, len(PASSAGES[0]), len(PASSAGES[1]))
+
+
+def test_what_is_known_tells_its_tokens_where_the_model_fails(scores: ScoreStore) -> None:
+    CachedReranker(Judge(), scores).score(QUERY, PASSAGES[:3])
+    failing = CachedReranker(Judge(reach=0, stopped="failed"), scores)
+    reading = failing.score(QUERY, PASSAGES)
+    assert (reading.stopped, reading.cached, reading.tokens) == ("failed", 3, 0)
+    assert reading.tokens_cached == sum(map(len, PASSAGES[:3]))
+
+
+def test_what_a_model_that_reads_otherwise_knew_took_no_tokens(scores: ScoreStore) -> None:
+    CachedReranker(Judge(), scores).score(QUERY, PASSAGES[:4])
+    assert CachedReranker(Judge(kind="relevance"), scores).score(QUERY, PASSAGES).tokens_cached == 0
+
+
 def test_no_passages_are_a_matter_of_the_reranker(scores: ScoreStore) -> None:
     assert_same(CachedReranker(Judge(), scores).score(QUERY, []), Judge().score(QUERY, []))
 

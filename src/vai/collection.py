@@ -25,6 +25,7 @@ from vai.settings import (
     load_settings,
 )
 from vai.types import (
+    WHOLE,
     Chunk,
     CollectionInfo,
     DamagedCollection,
@@ -145,6 +146,39 @@ class Collection:
         """The folder that holds the store, which the names of sources are relative to."""
         return self._root
 
+    @property
+    def engine(self) -> Engine:
+        """Where it lives; its methods take the collection's name."""
+        return self._engine
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force, where a query or an ingest says nothing else."""
+        return self._settings
+
+    def open_query_embedder(self) -> Embedder:
+        """The model that embeds queries, loaded.
+
+        Raises:
+            CollectionNotFound: nothing has been ingested yet.
+            EmbedderMismatch, UnknownModel, KeyMissing: there is no such model.
+        """
+        return self._parts.query_embedder(self._name, self._engine.provenance(self._name))
+
+    def open_reranker(self, name: str | None = None, *, cache: bool = True) -> Reranker:
+        """The reranker of that name, or the one that queries use, with what `vai calibrate` has measured of it.
+
+        Args:
+            cache: whether what it has read earlier is used again, and kept; not for one that was given as an object.
+
+        Raises:
+            UnknownModel, KeyMissing, UnsupportedModel: there is no such model.
+        """
+        plan = plan_query(self._settings, rerank=True, rerank_model=name, cache=cache)
+        opening = self._parts.start_opening_reranker(plan)
+        assert opening is not None, "the plan is to rerank"
+        return self._parts.stage2(opening.result(), plan).reranker
+
     def chunks(self, ids: Sequence[str]) -> Mapping[str, Chunk]:
         """Those of the chunks with these ids that are stored; a document that is there has the chunk `<id>#0`.
 
@@ -243,7 +277,7 @@ class Collection:
         from vai.ingest.naming import find_vector_files
         from vai.ingest.ready_made import import_ready_made
 
-        reading, chunk_tokens = _reading(**options)
+        reading, chunk_tokens, chunking = _reading(**options)
         named = _named(paths)
         ready_made = find_vector_files(
             named,
@@ -254,11 +288,12 @@ class Collection:
         )
         known = self._known()
         embedder = self._parts.embedder(self._name, known)
-        size = self._chunk_size(known, chunk_tokens, embedder)
+        size = self._chunk_size(known, chunk_tokens, chunking, embedder)
         if ready_made:
-            if chunk_tokens is not None:
+            if chunk_tokens is not None or chunking is not None:
+                flag = "--no-chunking" if chunk_tokens is None else f"--chunk-tokens {chunk_tokens}"
                 raise InvalidSettings(
-                    f"--chunk-tokens {chunk_tokens} has no meaning for ready-made vectors: each is of a whole record"
+                    f"{flag} has no meaning for ready-made vectors: each is of a whole record"
                 )
             return import_ready_made(
                 ready_made,
@@ -296,7 +331,7 @@ class Collection:
         """
         from vai.estimating import estimate_ingest
 
-        reading, chunk_tokens = _reading(**options)
+        reading, chunk_tokens, chunking = _reading(**options)
         known = self._known()
         embedding = self._parts.embedding_tariff(known)
         embedder = self._parts.embedder(self._name, known) if embedding.runs_here else None
@@ -308,7 +343,7 @@ class Collection:
             embedder=embedder,
             root=self._root,
             read_options=reading,
-            chunk_tokens=self._chunk_size(known, chunk_tokens, embedder),
+            chunk_tokens=self._chunk_size(known, chunk_tokens, chunking, embedder),
         )
 
     def query(self, text: str, **options: Unpack[QueryOptions]) -> QueryResponse:
@@ -454,13 +489,20 @@ class Collection:
 
     # ── the parts ──
 
-    def _chunk_size(self, known: Provenance | None, asked: int | None, embedder: Embedder | None) -> int:
+    def _chunk_size(
+        self, known: Provenance | None, asked: int | None, chunking: bool | None, embedder: Embedder | None
+    ) -> int:
         """The size that was asked for, the collection's, the settings', or the default where the model reads as much.
+
+        It is `WHOLE` where there is to be no chunking, and where the collection has none and nothing was asked for.
 
         Raises:
             InvalidSettings: the embedder, if it is open, does not read so much.
         """
-        made_with = known.chunk_tokens if known else self._settings.chunk_tokens
+        is_whole = known is not None and known.chunk_tokens == WHOLE
+        if chunking is False or (is_whole and chunking is None and asked is None):
+            return WHOLE
+        made_with = known.chunk_tokens if known and not is_whole else self._settings.chunk_tokens
         wished = made_with if asked is None else asked
         if embedder is None:
             return wished or DEFAULT_CHUNK_TOKENS
@@ -552,14 +594,20 @@ def _named(paths: Sequence[str | Path]) -> list[Path]:
 def _reading(
     *,
     chunk_tokens: int | None = None,
+    chunking: bool | None = None,
     text_field: str | None = None,
     title_field: str | None = None,
     id_field: str | None = None,
     max_file_mb: float = DEFAULT_MAX_FILE_MB,
-) -> tuple[ReadOptions, int | None]:
-    """How files are read, and the size of chunks if one was asked for: the keys of `IngestOptions`."""
+) -> tuple[ReadOptions, int | None, bool | None]:
+    """How files are read, and what was asked for of chunks, size and whether there are any: `IngestOptions`."""
     from vai.documents import ReadOptions
 
+    if chunking is False and chunk_tokens is not None:
+        raise InvalidSettings(
+            f"--no-chunking and --chunk-tokens {chunk_tokens} contradict each other: a whole document has no size",
+            hint="leave one of them out",
+        )
     if not 0 < max_file_mb < math.inf:
         raise InvalidSettings(f"--max-file-mb must be a number of megabytes above 0: {max_file_mb:g}")
     reading = ReadOptions(
@@ -568,4 +616,4 @@ def _reading(
         id_field=id_field,
         max_file_bytes=int(max_file_mb * 2**20),
     )
-    return reading, chunk_tokens
+    return reading, chunk_tokens, chunking

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from vai.freshness import is_unchanged, stamp_of
 from vai.languages import is_foreign
@@ -43,7 +43,7 @@ from vai.types import (
 )
 
 if TYPE_CHECKING:
-    from vai.arrays import Vector
+    from vai.arrays import Doubles, Vector
     from vai.filters import Filter
 
 
@@ -185,10 +185,7 @@ def _share_of_stage1(plan: QueryPlan, outcome: Outcome | None) -> float:
 def _ranked(candidates: Sequence[Candidate], outcome: Outcome | None, share: float) -> list[_Judged]:
     """The final order: read candidates by score, then unread ones in stage 1's order.
 
-    The score is (1 − share) · value + share · scale · stage1_score, where value is the reranker's logit (its
-    relevance, if it gives no logits) and scale says how many logits a stage 1 score of 1 is worth: a weighted sum
-    of the two stages' own scores, which keeps how sure each of them is (Bruch et al. 2023, "An Analysis of Fusion
-    Functions for Hybrid Retrieval"). Stage 1's score is the similarity, or its fusion with the query's words.
+    The score is that of `blended`, where the value is the reranker's logit (its relevance, if it gives no logits).
     Equal scores stay in stage 1's order.
     """
     if outcome is None:
@@ -202,13 +199,26 @@ def _ranked(candidates: Sequence[Candidate], outcome: Outcome | None, share: flo
         judged.append(
             _Judged(
                 candidate,
-                score=(1 - share) * value + share * outcome.reranker.similarity_scale * stage1,
+                score=blended(value, stage1, share=share, scale=outcome.reranker.similarity_scale),
                 relevance=outcome.relevance_at(index),
                 seen=outcome.seen_at(index),
                 window=outcome.window_at(index, len(candidate.chunk.text)),
             )
         )
     return sorted(judged, key=_order)
+
+
+Scores = TypeVar("Scores", float, "Doubles")
+
+
+def blended(value: Scores, stage1_score: Scores, *, share: float, scale: float) -> Scores:
+    """What the final order is by: (1 − share) · value + share · scale · stage1_score.
+
+    A weighted sum of the two stages' own scores, which keeps how sure each of them is (Bruch et al. 2023, "An Analysis
+    of Fusion Functions for Hybrid Retrieval"). `scale` says how many logits a stage 1 score of 1 is worth; stage 1's
+    score is the similarity, or its fusion with the query's words.
+    """
+    return (1 - share) * value + share * scale * stage1_score
 
 
 def _order(judged: _Judged) -> tuple[bool, float, int, str]:

@@ -42,13 +42,13 @@ class CachedReranker(RerankerWrapper):
         known = self.store.lookup(query, passages, self._model())
         places = _places_of_unknown(passages, known)
         if passages and not places:
-            return _what_is_known(known)
+            return _what_is_known(known, passages)
         try:
             fresh = self.reranker.score(query, list(places), deadline=deadline)
         except RemoteUnavailable as failure:
             if known.kind is None:
                 raise
-            return replace(_what_is_known(known), stopped="failed", reason=failure.message)
+            return replace(_what_is_known(known, passages), stopped="failed", reason=failure.message)
         model = self._model()  # a server that said nothing of itself before may have by now
         self.store.keep(query, list(places), model, fresh, patience=_patience(deadline))
         if known.kind is None or _agree(known, fresh):
@@ -83,7 +83,12 @@ def _agree(known: KnownScores, fresh: Reading) -> bool:
     return known.kind == kind_of(fresh) and known.query_seen == fresh.query_seen
 
 
-def _what_is_known(known: KnownScores) -> Reading:
+def _what_is_known(known: KnownScores, passages: Sequence[str]) -> Reading:
+    cached = [
+        passage
+        for passage, value in zip(passages, known.values.tolist(), strict=True)
+        if not math.isnan(value)
+    ]
     return Reading(
         logits=known.values if known.kind == "logits" else None,
         relevance=known.values if known.kind == "relevance" else None,
@@ -91,7 +96,8 @@ def _what_is_known(known: KnownScores) -> Reading:
         seen=known.seen,
         query_seen=known.query_seen,
         windows=_windows(known.windows),
-        cached=sum(not math.isnan(value) for value in known.values.tolist()),
+        cached=len(cached),
+        tokens_cached=_tokens_cached(known, cached),
     )
 
 
@@ -106,6 +112,7 @@ def _joined(
             values[index], seen[index] = fresh.values[place], fresh.seen[place]
             windows[index] = fresh.window(place)
     kind = known.kind or kind_of(fresh)
+    cached = [passage for passage in passages if passage not in places]
     return replace(
         fresh,
         logits=values if kind == "logits" else None,
@@ -113,8 +120,14 @@ def _joined(
         seen=seen,
         query_seen=known.query_seen if known.kind else fresh.query_seen,
         windows=_windows(windows),
-        cached=len(passages) - sum(passage in places for passage in passages),
+        cached=len(cached),
+        tokens_cached=_tokens_cached(known, cached),
     )
+
+
+def _tokens_cached(known: KnownScores, cached: Sequence[str]) -> int:
+    """About how many tokens they took, each text once."""
+    return round(len(set(cached)) * known.tokens_each)
 
 
 def _windows(windows: Sequence[Span | None]) -> tuple[Span | None, ...]:

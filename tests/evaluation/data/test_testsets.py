@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from command_line import written
 from vai.errors import InvalidSettings, PathNotFound, WrongUse
-from vai.evaluation import testsets
-from vai.evaluation.testsets import read_test_set
+from vai.evaluation.data import contents, testsets
+from vai.evaluation.data.testsets import read_test_set
 
 QUERIES = b'{"_id": "q1", "text": "what is a set?", "metadata": {}}\n{"_id": "q2", "text": "and a shard?"}\n'
 QRELS = b"query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\td2\t0\nq2\td3\t1\n"
@@ -42,10 +42,10 @@ def lines(path: Path, *records: object) -> Path:
     return path
 
 
-def complaint(path: Path, **options: str) -> str:
+def complaint(path: Path, *, split: str = "test", topics: Path | None = None) -> str:
     """What is said of something that is no test set: one sentence, with a hint behind it."""
     with pytest.raises(InvalidSettings) as raised:
-        read_test_set(path, **options)
+        read_test_set(path, split=split, topics=topics)
     assert not raised.value.message.endswith(".")
     assert "\n" not in raised.value.message
     return f"{raised.value.message} | {raised.value.hint}"
@@ -70,6 +70,7 @@ def test_a_line_is_a_question_with_what_is_relevant(tmp_path: Path) -> None:
     }
     assert found.grades == {"1": {"a.md": 1, "b.md": 1}, "shards": {"c.md": 2, "d.md": 0}, "7": {}}
     assert found.judged == ["a.md", "b.md", "c.md", "d.md"]
+    assert not found.own_documents
 
 
 def test_a_list_in_one_file_says_the_same_as_its_items_on_lines(tmp_path: Path) -> None:
@@ -95,8 +96,11 @@ def test_whatever_ids_and_grades_are_written_are_read(grades: dict[str, dict[str
 @pytest.mark.parametrize(
     ("record", "said"),
     [
-        ({"relevant": ["a"]}, "line 2 of `set.jsonl` has no question: its field `query` is no text"),
-        ({"query": 5, "relevant": ["a"]}, "line 2 of `set.jsonl` has no question"),
+        ({"relevant": ["a"]}, "line 2 of `set.jsonl` has no question: it has no field `query`"),
+        (
+            {"query": 5, "relevant": ["a"]},
+            "line 2 of `set.jsonl` has no question: its field `query` is no text",
+        ),
         ({"query": "  ", "relevant": ["a"]}, "line 2 of `set.jsonl`: the query is empty"),
         ({"query": "why?"}, "line 2 of `set.jsonl` does not say what is relevant"),
         ({"query": "why?", "relevant": "a.md"}, "line 2 of `set.jsonl` does not say what is relevant"),
@@ -120,11 +124,11 @@ def test_a_file_of_something_else_is_told_what_a_line_looks_like(tmp_path: Path)
     ("content", "said"),
     [
         (b'{"query": "one", "relevant": []}\n{"query": \n', "in `set.jsonl`, line 2 is not JSON"),
-        (b"", "`set.jsonl` holds no question"),
+        (b"", "`set.jsonl` holds no question | each line is a JSON object"),
         (b"[]", "`set.jsonl` is not a list of JSON objects"),
         (b'[{"query": "one"', "`set.jsonl` is not a list of JSON objects"),
         (b'[1, "two"]', "`set.jsonl` is not a list of JSON objects"),
-        (b"PK\x00\x01\x02", "`set.jsonl` is binary"),
+        (b"PK\x00\x01\x02", "`set.jsonl` is binary | each line is a JSON object"),
         (b'{"query": "\xff", "relevant": []}', "in `set.jsonl`, line 1 is not UTF-8"),
     ],
 )
@@ -141,7 +145,7 @@ def test_a_test_set_that_is_not_there_is_a_path_that_is_not_found(tmp_path: Path
 
 
 def test_a_file_larger_than_can_be_held_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(testsets, "LARGEST_FILE", 40)
+    monkeypatch.setattr(contents, "LARGEST_FILE", 40)
     path = lines(tmp_path / "set.jsonl", {"query": "one", "relevant": ["a"] * 20})
     assert "is larger than 40 bytes" in complaint(path)
     assert "is larger than 40 bytes" in complaint(beir_zip(tmp_path / "set.zip", BEIR))
@@ -156,6 +160,7 @@ def test_a_folder_and_its_zip_hold_the_same_set(tmp_path: Path) -> None:
     assert found.name == "sets"
     assert found.queries == {"q1": "what is a set?", "q2": "and a shard?"}
     assert found.grades == {"q1": {"d1": 2, "d2": 0}, "q2": {"d3": 1}}
+    assert found.own_documents, "BEIR does not count a question's own document"
     assert read_test_set(beir_zip(tmp_path / "sets.zip", BEIR)) == found
     assert read_test_set(beir_zip(tmp_path / "sets.zip", BEIR, inside="deep/sets/")) == found
 
@@ -209,10 +214,18 @@ def test_what_has_not_beirs_layout_says_what_it_takes(tmp_path: Path) -> None:
         ),
         (
             {"queries.jsonl": b'{"_id": "q1"}\n'},
-            "line 1 of `queries.jsonl` has no question: its field `text`",
+            "line 1 of `queries.jsonl` has no question: it has no field `text`",
         ),
         ({"queries.jsonl": b'{"text": "why?"}\n'}, "line 1 of `queries.jsonl` has no `_id`"),
         ({"queries.jsonl": b"{\n"}, "in `queries.jsonl`, line 1 is not JSON"),
+        (
+            {"queries.jsonl": QUERIES + b'{"_id": "q1", "text": "another?"}\n'},
+            "`queries.jsonl` has two questions of one id: q1",
+        ),
+        (
+            {"qrels/test.tsv": QRELS + b"q1\td1\t0\n"},
+            "`qrels/test.tsv` judges `d1` for the question q1 twice, and otherwise: 0",
+        ),
     ],
 )
 def test_a_line_of_a_set_in_beirs_layout_that_is_wrong_is_named(

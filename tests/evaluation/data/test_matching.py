@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ from command_line import written
 from evaluation_samples import NoisyReranker, filled, questions
 from vai import Collection, Settings
 from vai.errors import InvalidSettings
-from vai.evaluation.matching import match
-from vai.evaluation.testsets import TestSet
+from vai.evaluation.data.matching import match
+from vai.evaluation.data.testsets import TestSet
 from vai.models.fakes import HashingEmbedder
 
 
@@ -103,3 +104,17 @@ def test_a_path_means_the_document_of_that_file_wherever_it_is_written_from(
 def test_an_id_that_can_be_no_path_is_only_missing(collection: Collection) -> None:
     given = judging({"d1": 1, "nul\0": 1, "~nobody-of-that-name/a": 1})
     assert match(given, collection, ignore_missing=True).missing == ("nul\0", "~nobody-of-that-name/a")
+
+
+def test_questions_made_from_the_text_are_remarked_on(collection: Collection) -> None:
+    test_set = replace(questions(3), synthetic=frozenset({"q0", "q2", "elsewhere"}))
+    (remark,) = match(test_set, collection).remarks
+    assert remark.startswith("2 of 3 questions are synthetic")
+    assert match(questions(3), collection).remarks == ()
+
+
+def test_questions_that_are_there_twice_are_counted_for_they_make_figures_look_surer(
+    collection: Collection,
+) -> None:
+    (remark,) = match(judging({"d1": 1}, {"d2": 1}, {"d3": 1}), collection).remarks
+    assert remark.startswith("2 of 3 questions repeat an earlier one word for word")

@@ -13,10 +13,10 @@ from vai import Collection, Settings
 from vai.calibration import fit, probabilities
 from vai.calibrations import Calibrated
 from vai.errors import InvalidSettings, RemoteUnavailable
-from vai.evaluation.calibrating import CalibrationReport, calibrate, cross_validated
-from vai.evaluation.gathering import JudgedPairs, gather
-from vai.evaluation.matching import match
-from vai.evaluation.testsets import TestSet
+from vai.evaluation.calibrating.calibrating import CalibrationReport, calibrate, cross_validated
+from vai.evaluation.calibrating.gathering import JudgedPairs, gather
+from vai.evaluation.data.matching import match
+from vai.evaluation.data.testsets import TestSet
 from vai.models.fakes import HashingEmbedder
 from vai.types import Calibration
 

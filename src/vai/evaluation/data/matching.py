@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from vai.collection import Collection
 from vai.documents.source import source_name
 from vai.errors import InvalidSettings
-from vai.evaluation.testsets import TestSet
+from vai.evaluation.data.testsets import TestSet
 
 Unit = Literal["document", "chunk"]
 """What was judged: whole documents, of which the best chunk counts, or chunks."""
@@ -35,6 +35,48 @@ class Matched:
     missing: tuple[str, ...] = ()
     left_out: int = 0
 
+    @property
+    def unanswered(self) -> int:
+        """How many questions have nothing that is relevant."""
+        return sum(all(grade <= 0 for grade in grades.values()) for grades in self.test_set.grades.values())
+
+    def require_answers(self) -> None:
+        """Raises `InvalidSettings` where nothing is relevant to any question: every figure would be 0."""
+        if self.unanswered == len(self.test_set.queries):
+            raise InvalidSettings(
+                f"nothing is known to be relevant to any question of `{self.test_set.name}`: nothing can be measured",
+                hint="`vai judge` shows you passages to judge, and writes down which are",
+            )
+
+    @property
+    def unanswered_remarks(self) -> tuple[str, ...]:
+        """That questions of which nothing is relevant lower every mean."""
+        if not (count := self.unanswered):
+            return ()
+        of = f"{count:,} of {len(self.test_set.queries):,} questions"
+        return (f"nothing is known to be relevant to {of}, so every mean has 0 there, whatever is found",)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What to know beside every figure that comes of it."""
+        remarks = []
+        if missing := len(self.missing):
+            gone = f"{missing:,} judged id{' is' if missing == 1 else 's are'} not in the collection"
+            lost = f"{self.left_out:,} question{' was' if self.left_out == 1 else 's were'} left out"
+            remarks.append(f"{gone}; {lost} for that")
+        texts = self.test_set.queries.values()
+        if repeated := len(texts) - len(set(texts)):
+            remarks.append(
+                f"{repeated:,} of {len(texts):,} questions repeat{'s' if repeated == 1 else ''} an earlier one word "
+                "for word; each counts, so figures look surer than they are"
+            )
+        if made := len(self.test_set.synthetic & self.test_set.queries.keys()):
+            remarks.append(
+                f"{made:,} of {len(self.test_set.queries):,} questions are synthetic, made from the text that answers "
+                "them: figures are too good, most of all those of words and rerankers; choose nothing by them alone"
+            )
+        return tuple(remarks)
+
 
 def match(test_set: TestSet, collection: Collection, *, ignore_missing: bool = False) -> Matched:
     """The test set as the collection can answer it; paths of files become the ids of their documents.
@@ -48,7 +90,7 @@ def match(test_set: TestSet, collection: Collection, *, ignore_missing: bool = F
             are mixed.
     """
     judged = test_set.judged
-    known = _known(judged, collection)
+    known = known_units(judged, collection)
     missing = tuple(judged_id for judged_id in judged if judged_id not in known)
     if missing and (not ignore_missing or not known):
         raise _ids_missing(missing, len(judged), test_set, collection.name)
@@ -63,12 +105,12 @@ def match(test_set: TestSet, collection: Collection, *, ignore_missing: bool = F
         for query, judgements in test_set.grades.items()
         if not _has_lost_all(judgements, known)
     }
-    kept = TestSet(test_set.name, {query: test_set.queries[query] for query in grades}, grades)
+    kept = replace(test_set, queries={query: test_set.queries[query] for query in grades}, grades=grades)
     return Matched(kept, next(iter(units), "document"), missing, len(test_set.grades) - len(grades))
 
 
-def _known(judged: list[str], collection: Collection) -> dict[str, tuple[str, Unit]]:
-    """For each judged id that means something here, the document or the chunk that it means."""
+def known_units(judged: Sequence[str], collection: Collection) -> dict[str, tuple[str, Unit]]:
+    """For each id that means something in the collection, the document or the chunk that it means."""
     root = collection.root
     known: dict[str, tuple[str, Unit]] = {}
     for start in range(0, len(judged), BATCH):
@@ -105,8 +147,9 @@ def _found(judgements: Mapping[str, int], known: Mapping[str, tuple[str, Unit]])
 def _ids_missing(missing: tuple[str, ...], of: int, test_set: TestSet, collection: str) -> InvalidSettings:
     shown = ", ".join(missing[:SHOWN]) + (", …" if len(missing) > SHOWN else "")
     if len(missing) == of:
+        ids, there = (f"none of the {of:,} ids", "is") if of > 1 else ("the one id", "is not")
         return InvalidSettings(
-            f"none of the {of:,} ids judged in `{test_set.name}` is in the collection `{collection}`: {shown}",
+            f"{ids} judged in `{test_set.name}` {there} in the collection `{collection}`: {shown}",
             hint="ingest the corpus that it is about, or name its collection with `--collection NAME`",
         )
     gone = f"{len(missing):,} of the {of:,} ids judged in `{test_set.name}`"

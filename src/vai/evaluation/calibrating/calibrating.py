@@ -20,9 +20,9 @@ from vai.calibration import (
 from vai.calibrations import MeasuredCalibration
 from vai.collection import Collection
 from vai.errors import InvalidSettings
-from vai.evaluation.gathering import JudgedPairs, gather
-from vai.evaluation.matching import Matched, match
-from vai.evaluation.testsets import TestSet
+from vai.evaluation.calibrating.gathering import JudgedPairs, gather
+from vai.evaluation.data.matching import Matched, match
+from vai.evaluation.data.testsets import TestSet
 from vai.types import Calibration, Json, as_json
 
 FEWEST_QUESTIONS = 30
@@ -206,11 +206,7 @@ def _require_answers(pairs: JudgedPairs, name: str) -> None:
 
 
 def _warnings(pairs: JudgedPairs, matched: Matched) -> list[str]:
-    warnings = []
-    if missing := len(matched.missing):
-        gone = f"{missing:,} judged id{' is' if missing == 1 else 's are'} not in the collection"
-        lost = f"{matched.left_out:,} question{' was' if matched.left_out == 1 else 's were'} left out"
-        warnings.append(f"{gone}; {lost} for that")
+    warnings = list(matched.remarks)
     silent = len(matched.test_set.queries) - pairs.queries
     if silent:
         warnings.append(f"stage 1 found nothing for {silent:,} question{'' if silent == 1 else 's'}")

@@ -1,0 +1,1 @@
+"""`vai calibrate`: what a reranker's scores mean."""

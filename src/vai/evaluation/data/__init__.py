@@ -1,0 +1,1 @@
+"""Questions with what is known to answer them, in every form; runs; and corpora that come with them."""

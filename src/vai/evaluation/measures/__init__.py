@@ -1,0 +1,1 @@
+"""How good rankings are, how sure that is, and what they take."""
