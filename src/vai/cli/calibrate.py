@@ -27,7 +27,7 @@ from vai.models.catalog import DEFAULT_RERANKER
 from vai.settings import DEFAULT_LIMIT
 
 if TYPE_CHECKING:
-    from vai.evaluation.calibrating import CalibrationReport
+    from vai.evaluation.calibrating.calibrating import CalibrationReport
 
 
 @click.command()
@@ -78,8 +78,8 @@ def calibrate(
     is that probability. The error that is reported is of questions that the curve was not fitted on.
     """
     from vai.calibrations import write_calibration
-    from vai.evaluation.calibrating import calibrate as calibrated
-    from vai.evaluation.testsets import read_test_set
+    from vai.evaluation.calibrating.calibrating import calibrate as calibrated
+    from vai.evaluation.data.testsets import read_test_set
 
     if limit is not None and limit < 1:
         raise InvalidSettings(f"--limit must be at least 1: {limit}")

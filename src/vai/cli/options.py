@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from vai.errors import InvalidSettings, KeyMissing
 from vai.models.catalog import DEFAULT_RERANKER
-from vai.settings import STORE_FOLDER
+from vai.settings import DEFAULT_LIMIT, DEFAULT_STAGE1, DEFAULT_TOP_K, STORE_FOLDER
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 # ── values ──
 
@@ -47,6 +50,18 @@ def _store(_: click.Context, __: click.Parameter, value: str | None) -> Path:
 
 # ── flags ──
 
+
+def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several flags as one decorator, in the order in which `--help` lists them."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 store_option = click.option(
     "--store",
     metavar="DIR",
@@ -64,6 +79,7 @@ filter_option = click.option(
     help="Only what this lets through: `field=value`, also with != < <= > >= or ~ for a glob; or a JSON object in "
     "MongoDB's notation. Given several times, all have to hold.",
 )
+exact_option = click.option("--exact", is_flag=True, help="Compare every vector, whatever index there is.")
 budget_option = click.option(
     "--budget-ms",
     callback=whole_number,
@@ -90,6 +106,68 @@ estimate_option = click.option(
     "--estimate", is_flag=True, help="Say what models would cost, and call none of them."
 )
 yes_option = click.option("-y", "--yes", is_flag=True, help="Do it without asking.")
+limit_option = click.option(
+    "-l",
+    "--limit",
+    callback=whole_number,
+    metavar="N",
+    help=f"Candidates that stage 1 keeps.  [default: {DEFAULT_LIMIT}]",
+)
+top_k_option = click.option(
+    "-k",
+    "--top-k",
+    callback=whole_number,
+    metavar="N",
+    help=f"Hits to return.  [default: {DEFAULT_TOP_K}]",
+)
+num_candidates_option = click.option(
+    "--num-candidates",
+    callback=whole_number,
+    metavar="N",
+    help="Depth of the approximate search.  [default: 20 × limit, at most 10,000]",
+)
+stage1_options = together(
+    click.option(
+        "--stage1",
+        metavar="MODE",
+        help=f"Find candidates by `vector`, `words` or `hybrid`.  [default: {DEFAULT_STAGE1.mode}]",
+    ),
+    click.option(
+        "--fusion",
+        metavar="HOW",
+        help=f"Join vectors and words by `scores` or `ranks`.  [default: {DEFAULT_STAGE1.fusion}]",
+    ),
+    click.option(
+        "--words-weight",
+        callback=number,
+        metavar="W",
+        help="What the best BM25 score counts beside a similarity of 1.  "
+        f"[default: {DEFAULT_STAGE1.words_weight:g}]",
+    ),
+)
+stage2_options = together(
+    click.option("--rerank-model", metavar="NAME", help=f"Model of stage 2.  [default: {DEFAULT_RERANKER}]"),
+    click.option(
+        "--no-rerank", "rerank", is_flag=True, flag_value=False, default=None, help="Leave stage 2 out."
+    ),
+    click.option(
+        "--blend",
+        callback=number,
+        metavar="0-1",
+        help="Share of stage 1 in the final order.  [default: the model's own]",
+    ),
+    click.option(
+        "--min-relevance",
+        callback=number,
+        metavar="0-1",
+        help="Leave out hits that stage 2 gives less; where none is left, `vai query` ends with exit code 1.",
+    ),
+)
+configuration_options = together(
+    limit_option, top_k_option, num_candidates_option, stage1_options, filter_option, stage2_options
+)
+"""All that decides which hits a query has; the names of its parameters are those of `QueryOptions`, but for
+`filters`."""
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 quiet_option = click.option(
     "-q", "--quiet", is_flag=True, help="Print results and errors, no remarks and no progress."

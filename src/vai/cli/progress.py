@@ -42,6 +42,35 @@ def bars(total: int | None = None, *, shown: bool) -> Iterator[Bars]:
         yield _Drawn(progress, total).bars()
 
 
+STEPS = {
+    "embed": "embedding the questions",
+    "search": "searching",
+    "read": "reading the candidates",
+    "time": "timing",
+}
+"""What the steps of an evaluation are called."""
+
+
+@contextmanager
+def steps(*, shown: bool) -> Iterator[Callable[[str, int, int], None] | None]:
+    """A bar for each step of an evaluation, when its turn comes; None where nobody looks."""
+    if not shown:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        tasks = {name: progress.add_task(called, total=None, visible=False) for name, called in STEPS.items()}
+
+        def update(step: str, done: int, of: int) -> None:
+            if step not in tasks:
+                tasks[step] = progress.add_task(step, total=None)
+            progress.update(tasks[step], completed=done, total=of, visible=True)
+
+        yield update
+
+
 class _Drawn:
     """Bars that come to be when there is something to show."""
 

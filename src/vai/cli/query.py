@@ -15,27 +15,24 @@ from vai.cli.inputs import STANDARD_INPUT, input_name, read_input
 from vai.cli.options import (
     budget_option,
     collection_option,
+    configuration_options,
     estimate_option,
-    filter_option,
+    exact_option,
     hinting_at_bundled,
     json_option,
     max_usd_option,
     no_cache_option,
     note,
-    number,
     query_embedder_option,
     quiet_option,
     store_option,
     warn,
-    whole_number,
 )
 from vai.cli.output import print_json, printable
 from vai.collection import Collection
 from vai.errors import InvalidQuery
-from vai.models.catalog import DEFAULT_RERANKER
 from vai.planning import QueryOptions
 from vai.reranking import LONGEST_QUERY, checked_query
-from vai.settings import DEFAULT_STAGE1
 from vai.types import QueryResponse
 
 LARGEST_BATCH = 64_000_000
@@ -44,56 +41,9 @@ LARGEST_BATCH = 64_000_000
 
 @click.command()
 @click.argument("words", metavar="TEXT", nargs=-1)
-@click.option(
-    "-l",
-    "--limit",
-    callback=whole_number,
-    metavar="N",
-    help="Candidates that stage 1 keeps.  [default: 20]",
-)
-@click.option("-k", "--top-k", callback=whole_number, metavar="N", help="Hits to return.  [default: 5]")
-@click.option(
-    "--num-candidates",
-    callback=whole_number,
-    metavar="N",
-    help="Depth of the approximate search.  [default: 20 × limit, at most 10,000]",
-)
-@click.option(
-    "--stage1",
-    metavar="MODE",
-    help=f"Find candidates by `vector`, `words` or `hybrid`.  [default: {DEFAULT_STAGE1.mode}]",
-)
-@click.option(
-    "--fusion",
-    metavar="HOW",
-    help=f"Join vectors and words by `scores` or `ranks`.  [default: {DEFAULT_STAGE1.fusion}]",
-)
-@click.option(
-    "--words-weight",
-    callback=number,
-    metavar="W",
-    help="What the best BM25 score counts beside a similarity of 1.  "
-    f"[default: {DEFAULT_STAGE1.words_weight:g}]",
-)
-@filter_option
-@click.option("--rerank-model", metavar="NAME", help=f"Model of stage 2.  [default: {DEFAULT_RERANKER}]")
-@click.option(
-    "--no-rerank", "rerank", is_flag=True, flag_value=False, default=None, help="Leave stage 2 out."
-)
-@click.option(
-    "--blend",
-    callback=number,
-    metavar="0-1",
-    help="Share of stage 1 in the final order.  [default: the model's own]",
-)
-@click.option(
-    "--min-relevance",
-    callback=number,
-    metavar="0-1",
-    help="Leave out hits that stage 2 gives less; nothing left is exit code 1.",
-)
+@configuration_options
 @budget_option
-@click.option("--exact", is_flag=True, help="Compare every vector, whatever index there is.")
+@exact_option
 @click.option(
     "--strict",
     is_flag=True,
