@@ -1,0 +1,1 @@
+"""`vai diff`: what changes from one ranking to another."""
