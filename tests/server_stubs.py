@@ -1,4 +1,4 @@
-"""Stand-ins for servers that are named by address: Cohere's rerank format, Text Embeddings Inference, OpenAI's.
+"""Stand-ins for servers that are named by address: Cohere's rerank format, Text Embeddings Inference, OpenAI's two.
 
 `model_stub.py` says how to make them misbehave. A key of None is a server that asks for none.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -217,3 +218,74 @@ class OpenAI:
         tokens = sum(len(words(text)) for text in payload["input"])
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         return {"object": "list", "data": data, "model": payload.get("model", ""), "usage": usage}
+
+
+def question_about(prompt: str) -> str:
+    """Asks for the two longest words of the passage in a prompt, in an order that is not the passage's."""
+    passage = prompt.split("-" * 10)[1]
+    first, second = sorted(set(words(passage)), key=lambda word: (-len(word), word))[:2]
+    return f"Where would {second} meet {first}?"
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A language model in OpenAI's format; a token is a word.
+
+    Args:
+        model: the one it serves; None takes any, or none.
+        says: what it makes of a prompt; None is what a model gives that declines.
+        bound: how it wants to be told the length of an answer; newer models refuse the old name.
+    """
+
+    model: str | None = "llama3.2"
+    says: Callable[[str], str | None] = question_about
+    bound: str = "max_tokens"
+
+    def __call__(self, request: Request, key: str | None) -> Reply:
+        if request.path != "/v1/chat/completions" or request.method != "POST":
+            return Reply(404, as_json(**openai_error(f"no such page: {request.path}")))
+        if _wrong_key(request, key):
+            return Reply(401, as_json(**openai_error("Incorrect API key provided")))
+        payload = request.payload
+        if self.model is not None and payload.get("model") != self.model:
+            return Reply(404, as_json(**openai_error(f'model "{payload.get("model")}" not found')))
+        fault = self._fault(payload)
+        if fault:
+            return Reply(400, as_json(**openai_error(fault)))
+        return Reply(200, as_json(**self._complete(payload)))
+
+    def _fault(self, payload: Payload) -> str:
+        messages = payload.get("messages")
+        if not isinstance(messages, list) or not messages:
+            return "[] is too short - 'messages'"
+        if any(message.get("role") not in {"system", "user", "assistant"} for message in messages):
+            return "invalid role"
+        other = {"max_tokens", "max_completion_tokens"} - {self.bound}
+        if refused := sorted(other & set(payload)):
+            return (
+                f"Unsupported parameter: '{refused[0]}' is not supported with this model. "
+                f"Use '{self.bound}' instead."
+            )
+        return ""
+
+    def _complete(self, payload: Payload) -> Payload:
+        said = self.says(payload["messages"][-1]["content"])
+        most = payload.get(self.bound)
+        cut = said is not None and most is not None and len(said.split()) > most
+        message = {"role": "assistant", "content": " ".join(said.split()[:most]) if said and cut else said}
+        choice = {
+            "index": 0,
+            "message": message,
+            "logprobs": None,
+            "finish_reason": "length" if cut else "stop",
+        }
+        spent = len(words(said or ""))
+        usage = {"prompt_tokens": 1, "completion_tokens": spent, "total_tokens": 1 + spent}
+        return {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1_764_000_000,
+            "model": payload.get("model", ""),
+            "choices": [choice],
+            "usage": usage,
+        }

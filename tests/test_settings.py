@@ -88,9 +88,15 @@ EXAMPLES: dict[str, tuple[str, str, object]] = {
     "cache": ("false", "no", False),
     "cache_mb": ("64", "64", 64),
     "max_usd_per_month": ("12.5", "12.5", 12.5),
+    "question_model": (
+        '"openai:http://localhost:1/v1#m"',
+        "openai:http://localhost:1/v1#m",
+        "openai:http://localhost:1/v1#m",
+    ),
     "voyage_api_key": ('"pa-1"', "pa-1", "pa-1"),
     "rerank_api_key": ('"key"', "key", "key"),
     "embeddings_api_key": ('"key"', "key", "key"),
+    "llm_api_key": ('"key"', "key", "key"),
 }
 
 

@@ -62,7 +62,9 @@ class Settings:
         cache: whether what stage 2 has read is kept, and not read again.
         cache_mb: megabytes that is kept of it at most.
         max_usd_per_month: US dollars that all runs together may spend in a calendar month.
-        voyage_api_key, rerank_api_key, embeddings_api_key: keys, for Voyage and for servers named by address.
+        question_model: the language model that writes questions for `vai testset`.
+        voyage_api_key, rerank_api_key, embeddings_api_key, llm_api_key: keys, for Voyage and for servers named by
+            address: rerankers, embedders and language models.
     """
 
     collection: str = "default"
@@ -87,13 +89,17 @@ class Settings:
     cache: bool = True
     cache_mb: int | None = None
     max_usd_per_month: float | None = None
+    question_model: str | None = None
     voyage_api_key: str | None = field(default=None, repr=False)
     rerank_api_key: str | None = field(default=None, repr=False)
     embeddings_api_key: str | None = field(default=None, repr=False)
+    llm_api_key: str | None = field(default=None, repr=False)
 
 
-USER_ONLY = frozenset({"max_usd_per_month", "voyage_api_key", "rerank_api_key", "embeddings_api_key"})
-"""Settings that a project's file may not have: it could come with somebody else's repository."""
+KEYS = ("voyage_api_key", "rerank_api_key", "embeddings_api_key", "llm_api_key")
+USER_ONLY = frozenset({"max_usd_per_month", "question_model", *KEYS})
+"""Settings that a project's file may not have: it could come with somebody else's repository. Every language model is
+behind an address, so there is none that such a file could name."""
 NAMES_OF_MODELS = frozenset({"rerank_model", "embedder", "query_embedder", "rerank_fallback"})
 
 
@@ -286,5 +292,5 @@ _KINDS: dict[str, Callable[[object, str], object]] = {
 _CONVERTERS = {setting.name: _KINDS[str(setting.type)] for setting in fields(Settings)} | {
     "words_weight": words_weight_of,
     "max_usd_per_month": _dollars,
-    **dict.fromkeys(("voyage_api_key", "rerank_api_key", "embeddings_api_key"), _key),
+    **dict.fromkeys(KEYS, _key),
 }

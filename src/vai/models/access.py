@@ -23,7 +23,7 @@ class Access:
 
     Args:
         voyage_key, voyage_url: of Voyage; the address is the one that the key belongs to, if None.
-        rerank_key, embeddings_key: for servers named by their address; None sends no key.
+        rerank_key, embeddings_key, llm_key: for servers named by their address; None sends no key.
         purse: what may be spent.
         patience: how long to wait, and how often to try; None for the usual.
         say: is told in a sentence what takes long, such as a download.
@@ -33,6 +33,7 @@ class Access:
     voyage_url: str | None = None
     rerank_key: str | None = field(default=None, repr=False)
     embeddings_key: str | None = field(default=None, repr=False)
+    llm_key: str | None = field(default=None, repr=False)
     purse: Purse = field(default_factory=Purse)
     patience: Patience | None = None
     say: Callable[[str], None] = _in_silence
@@ -52,6 +53,7 @@ class Access:
             voyage_url=environment.get("VOYAGE_BASE_URL", "").strip() or None,
             rerank_key=settings.rerank_api_key,
             embeddings_key=settings.embeddings_api_key,
+            llm_key=settings.llm_api_key,
             purse=purse or Purse(),
             say=say or _in_silence,
         )

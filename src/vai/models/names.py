@@ -14,7 +14,11 @@ from vai.errors import InvalidSettings, UnknownModel
 
 Place = Literal["known", "folder", "hub", "server"]
 
-SERVER_FORMATS: Mapping[str, tuple[str, ...]] = {"reranker": ("cohere", "tei"), "embedder": ("openai",)}
+SERVER_FORMATS: Mapping[str, tuple[str, ...]] = {
+    "reranker": ("cohere", "tei"),
+    "embedder": ("openai",),
+    "language model": ("openai",),
+}
 """Wire formats of servers that are named by address, as `<format>:<address>[?<parameters>][#<model>]`."""
 
 SERVER_PARAMETERS: Mapping[str, tuple[str, ...]] = {
@@ -99,7 +103,7 @@ def server_name(name: str, kind: str) -> ServerName:
     if re.match(r"(?i:https?)://[^/]*@", match["address"]):
         raise InvalidSettings(
             f"the address in `{_without_password(name)}` holds a user name or password, which do not belong there",
-            hint="a key is set in your own settings: `rerank_api_key`, `embeddings_api_key`",
+            hint="a key is set in your own settings: `rerank_api_key`, `embeddings_api_key`, `llm_api_key`",
         )
     parameters = _parameters(match["format"], match["parameters"] or "")
     return ServerName(name, match["format"], match["address"], match["model"], parameters)

@@ -1,0 +1,1 @@
+"""`vai judge`: a quiz of the passages that tell configurations apart."""

@@ -1,0 +1,1 @@
+"""`vai testset`: questions from a collection's own text."""
