@@ -36,8 +36,8 @@ from measuring.report import save, say, table
 from measuring.strangers import NOISE, UNRELATED, Share, noise
 from vai import Collection, Reranker, Settings, open_reranker
 from vai.calibration import NotCalibratable, calibration_error, probabilities
-from vai.evaluation.calibrating import THRESHOLDS, cross_validated
-from vai.evaluation.gathering import JudgedPairs
+from vai.evaluation.calibrating.calibrating import THRESHOLDS, cross_validated
+from vai.evaluation.calibrating.gathering import JudgedPairs
 from vai.types import Calibration, Json, as_json
 
 FITS: Mapping[str, Fit] = {"pooled": pooled, "shared slope": shared_slope}

@@ -13,7 +13,7 @@ import numpy as np
 
 from vai import Collection, Settings
 from vai.calibrations import MeasuredCalibration
-from vai.evaluation.testsets import TestSet
+from vai.evaluation.data.testsets import TestSet
 from vai.models.fakes import HashingEmbedder, words
 from vai.types import Calibration, Reading
 

@@ -14,6 +14,13 @@ HIT = {
 RERANK_STAGE = dict.fromkeys(
     ("ms", "model", "reranked", "of", "tokens", "truncated", "cached", "calibrated", "reason")
 ) | dict.fromkeys(("windowed", "instead_of", "usd", "revision", "gives", "best_relevance"))
+CONFIGURATION = dict.fromkeys(
+    ("stage1", "fusion", "words_weight", "limit", "num_candidates", "rerank_model", "blend", "min_relevance")
+)
+MISS = dict.fromkeys(
+    ("query_id", "query", "unit", "grade", "reason", "stage1_rank", "exact_rank", "final_rank")
+) | dict.fromkeys(("similarity", "relevance", "seen", "chunk"))
+INTERVAL = dict.fromkeys(("mean", "low", "high"))
 CONTRACT: dict[str, dict[str, Any]] = {
     "vai.query/1": {
         "schema": None,
@@ -108,6 +115,83 @@ CONTRACT: dict[str, dict[str, Any]] = {
         "reliability": [dict.fromkeys(("least", "most", "said", "found", "pairs"))],
         "thresholds": [dict.fromkeys(("relevance", "relevant_kept", "others_kept"))],
         **dict.fromkeys(("seconds", "warnings", "written")),
+    },
+    "vai.eval/1": {
+        **dict.fromkeys(("schema", "corpus", "collection", "unit", "queries")),
+        "runs": [
+            {
+                "name": None,
+                "settings": CONFIGURATION,
+                **dict.fromkeys(("metrics", "against")),
+                "latency_ms": dict.fromkeys(("p50", "p95")),
+                **dict.fromkeys(("usd", "usd_per_1k", "file")),
+                "misses": {
+                    **dict.fromkeys(("relevant", "missed")),
+                    "reasons": [dict.fromkeys(("reason", "misses", "queries"))],
+                    **dict.fromkeys(("promoted", "displaced")),
+                    "each": [MISS],
+                },
+            }
+        ],
+        **dict.fromkeys(("in_force", "top_k", "depth_metric")),
+        "depths": [dict.fromkeys(("depth", "recall", "best", "gap"))],
+        **dict.fromkeys(("missing_ids", "left_out", "seconds", "warnings")),
+    },
+    "vai.diff/1": {
+        "schema": None,
+        **{
+            key: {"name": None, "settings": CONFIGURATION, **dict.fromkeys(("file", "collection"))}
+            for key in ("a", "b")
+        },
+        **dict.fromkeys(("test_set", "unit", "queries", "top_k", "metrics")),
+        "alike": {
+            **dict.fromkeys(("overlap", "rbo"), INTERVAL),
+            **dict.fromkeys(("persistence", "first_changed", "same")),
+        },
+        "flips": [dict.fromkeys(("query_id", "query", "change", "unit", "grade", "rank_a", "rank_b"))],
+        "questions": [
+            {
+                **dict.fromkeys(("query_id", "query", "difference", "overlap", "rbo")),
+                "moves": [dict.fromkeys(("unit", "grade", "rank_a", "rank_b"))],
+            }
+        ],
+        "gates": [dict.fromkeys(("metric", "least", "found", "passed"))],
+        "warnings": None,
+    },
+    "vai.tune/1": {
+        **dict.fromkeys(("schema", "collection", "corpus", "unit", "target", "budget_ms", "max_usd_per_1k")),
+        **dict.fromkeys(("decision", "reason")),
+        **dict.fromkeys(("best", "baseline"), CONFIGURATION),
+        "held_out": {
+            **dict.fromkeys(("queries", "metric", "mean", "low", "high", "baseline_mean")),
+            "gain": INTERVAL,
+        },
+        "rerank_gain": INTERVAL,
+        "frontier": [
+            {
+                "settings": CONFIGURATION,
+                **dict.fromkeys(("metric", "low", "high", "p50_ms", "p95_ms", "usd_per_1k", "by")),
+            }
+        ],
+        "not_reranked": [CONFIGURATION],
+        **dict.fromkeys(("configurations", "seconds", "warnings", "plot")),
+        "applied": dict.fromkeys(("path", "report", "written", "left")),
+    },
+    "vai.testset/1": {
+        **dict.fromkeys(("schema", "collection", "path", "unit", "seed", "synthetic", "questions")),
+        **dict.fromkeys(("documents", "of_documents")),
+        "made": [dict.fromkeys(("made_from", "questions", "shared_words", "of_whole"))],
+        **dict.fromkeys(("model", "calls")),
+        "rejected": [dict.fromkeys(("reason", "answers"))],
+        **dict.fromkeys(("seconds", "warnings")),
+    },
+    "vai.judge/1": {
+        **dict.fromkeys(("schema", "collection", "test_set", "path", "unit", "questions", "answered")),
+        **dict.fromkeys(("pairs", "judged", "yes", "partly", "no", "skipped")),
+        "configurations": [
+            {"name": None, **dict.fromkeys(("before", "after"), dict.fromkeys(("ndcg", "judged")))}
+        ],
+        "warnings": None,
     },
     "vai.estimate/1": {
         "schema": None,

@@ -645,6 +645,7 @@ REFUSED: dict[str, tuple[list[str], dict[str, Any], str]] = {
     "a text": (["a.md"], {"vectors": "x.npy"}, "is no file of records"),
     "a key": ([".env"], {"vectors": "x.npy"}, "may hold secrets"),
     "chunking": (["x.jsonl"], {"vectors": "x.npy", "chunk_tokens": 100}, "has no meaning for ready-made"),
+    "no chunking": (["x.jsonl"], {"vectors": "x.npy", "chunking": False}, "--no-chunking has no meaning"),
     "a table and a text": (
         ["y.parquet", "a.md"],
         {},

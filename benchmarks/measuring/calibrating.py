@@ -11,7 +11,7 @@ from measuring.beir import Judged
 from measuring.judging import Seen
 from measuring.metrics import Gain, resampled_means
 from vai.calibration import BINS, equal_mass_bins, fit, probabilities
-from vai.evaluation.gathering import JudgedPairs
+from vai.evaluation.calibrating.gathering import JudgedPairs
 from vai.types import Calibration
 
 Fit = Callable[[Sequence[JudgedPairs]], Calibration]
@@ -33,7 +33,13 @@ def judged_pairs(candidates: Mapping[str, Sequence[Seen]], judged: Judged) -> Ju
             (logit, grades.get(document, 0) > 0, number, document in grades)
             for document, logit in best.items()
         ]
-    return JudgedPairs.of(rows)
+    logits, relevant, numbers, known = zip(*rows, strict=True)
+    return JudgedPairs(
+        logits=np.array(logits, dtype=np.float32),
+        relevant=np.array(relevant, dtype=bool),
+        query=np.array(numbers, dtype=np.intp),
+        judged=np.array(known, dtype=bool),
+    )
 
 
 # ── two ways to fit one curve to many collections ──

@@ -6,7 +6,7 @@ another call of a model.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -22,7 +22,6 @@ CHUNKS_PER_DOCUMENT = 5
 """How many more chunks than documents stage 1 is asked for, so that a list of documents becomes long enough."""
 OWN_CHUNKS = 10
 """Candidates taken beyond the limit where the query's own document is to be ignored."""
-CHECKED_QUERIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,21 +111,6 @@ def candidates_asked(limit: int, *, ignore_own: bool) -> int:
     return limit + OWN_CHUNKS if ignore_own else limit
 
 
-def stage1_only(run: Run) -> dict[str, list[str]]:
-    """The candidates' documents in stage 1's order: the same candidates, so that only the order differs."""
-    return {
-        query: best_chunk_counts(seen.document for seen in run.candidates[query]) for query in run.candidates
-    }
-
-
-def reordered(run: Run, mixing: Mixing) -> dict[str, list[str]]:
-    """The candidates' documents in the order of a blend."""
-    return {
-        query: best_chunk_counts(seen.document for seen in mixing.order(candidates))
-        for query, candidates in run.candidates.items()
-    }
-
-
 def ndcg_values(rankings: dict[str, list[str]], judged: Judged) -> Values:
     """nDCG@10 of each query."""
     return np.array([ndcg(ranking, judged.grades[query], DEPTH) for query, ranking in rankings.items()])
@@ -135,21 +119,6 @@ def ndcg_values(rankings: dict[str, list[str]], judged: Judged) -> Values:
 def recall_values(rankings: dict[str, list[str]], judged: Judged, depth: int) -> Values:
     """Recall of each query."""
     return np.array([recall(ranking, judged.grades[query], depth) for query, ranking in rankings.items()])
-
-
-def check_against_live(
-    collection: Collection, judged: Judged, run: Run, mixings: Sequence[Mixing], asked: int
-) -> None:
-    """Make sure, for the first few queries, that the recomputed order is the one that a user gets."""
-    for query, text in list(judged.queries.items())[:CHECKED_QUERIES]:
-        known = {seen.chunk for seen in run.candidates[query]}
-        for mixing in mixings:
-            response = collection.query(text, limit=asked, rerank=True, blend=mixing.blend, explain=True)
-            live = [hit.id for hit in _all_hits(response) if hit.id in known]
-            if live != [seen.chunk for seen in mixing.order(run.candidates[query])]:
-                raise SystemExit(
-                    f"query {query} at blend {mixing.blend:g}: a live query's order is another one"
-                )
 
 
 def best_chunk_counts(documents: Iterable[str]) -> list[str]:

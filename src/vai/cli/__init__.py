@@ -32,6 +32,11 @@ COMMANDS = (
     "delete",
     "export",
     "cache",
+    "eval",
+    "tune",
+    "diff",
+    "testset",
+    "judge",
     "calibrate",
     "models",
     "spending",
@@ -77,6 +82,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its exit code."""
     _prepare_streams()
+    _let_idle_threads_sleep()
     try:
         exit_code = _run(sys.argv[1:] if arguments is None else list(arguments))
     except BrokenPipeError:  # whoever read our output has gone, and wants no complaint
@@ -85,6 +91,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if arguments is None and _is_still_at_work():
         _end_at_once(exit_code)
     sys.exit(exit_code)
+
+
+def _let_idle_threads_sleep() -> None:
+    """Tell OpenBLAS, which NumPy compares vectors with, that its threads are to sleep as soon as they are idle.
+
+    They would spin for a while after every search, just when stage 2 needs the cores. To be said before NumPy is
+    imported; the number is the logarithm of the processor's ticks to spin for, and 4 is the least there is
+    (`THREAD_TIMEOUT` in OpenBLAS's Makefile.rule). Whoever has set it keeps it.
+    """
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 
 
 def _is_still_at_work() -> bool:

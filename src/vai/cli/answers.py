@@ -152,6 +152,26 @@ def _ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
+def passage_text(hit: Hit, query: str) -> str:
+    """A hit's place and whole text, with the words of a query marked, and without what either stage made of it."""
+    coloured, width, words = is_coloured(), line_width(), marker(query)
+    place = _place(hit)
+    heading = _heading(hit, room=width - len(f"{place}  "))
+    return "\n".join(
+        [
+            f"{styled(place, coloured=coloured, bold=True)}{heading}",
+            *passage_lines(
+                hit.text,
+                heading=(hit.title, *hit.heading),
+                words=words,
+                width=width,
+                whole=True,
+                coloured=coloured,
+            ),
+        ]
+    )
+
+
 # ── explain ──
 
 
