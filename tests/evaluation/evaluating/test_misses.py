@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from vai.evaluation.evaluating import places
 
 from evaluation_samples import NoisyReranker
 from vai import Collection, Settings
 from vai.evaluation.data.matching import match
 from vai.evaluation.data.testsets import TestSet
+from vai.evaluation.evaluating import places
 from vai.evaluation.evaluating.ceilings import depth_table
 from vai.evaluation.evaluating.misses import REASONS, Miss, Misses, attribute
 from vai.evaluation.evaluating.places import exact_ranks

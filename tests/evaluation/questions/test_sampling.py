@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vai.evaluation.questions import sampling
 
+from vai.evaluation.questions import sampling
 from vai.evaluation.questions.sampling import Reservoir, Sightings, prioritised, random_number, shares, spread
 
 
