@@ -229,6 +229,19 @@ def test_what_cannot_be_carried_out_is_refused_before_anything_is_asked(
     assert tuned.asked == {}
 
 
+def test_nothing_is_applied_on_the_evidence_of_synthetic_questions_alone(
+    tuned: Tuned, questions: Path, project: Path
+) -> None:
+    records = [json.loads(line) for line in questions.read_text().splitlines()]
+    made = [json.dumps(record | {"synthetic": True}) for record in records]
+    questions.write_text("\n".join(made))
+    assert "every question of `questions` is synthetic" in complaint(vai("tune", *SET, "--apply"), 2)
+    assert tuned.asked == {}
+    assert not (project / "vai.toml").exists()
+    questions.write_text("\n".join([*made[:-1], json.dumps(records[-1])]))
+    assert vai("tune", *SET, "--apply").exit_code == 0
+
+
 def test_a_broken_settings_file_is_refused_untouched(tuned: Tuned, project: Path) -> None:
     (project / "vai.toml").write_text("limit = many\n")
     assert "vai.toml" in complaint(vai("tune", *SET, "--apply"), 2)

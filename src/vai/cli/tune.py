@@ -39,6 +39,7 @@ from vai.planning import QueryOptions
 from vai.types import Json
 
 if TYPE_CHECKING:
+    from vai.evaluation.data.testsets import TestSet
     from vai.evaluation.tuning.applying import Applied
     from vai.evaluation.tuning.tuning import TuneReport
 
@@ -159,6 +160,8 @@ def tune(
         hinting_at_bundled(arguments, "--rerank-models", "--rerank-model"),
         steps(shown=subject.shown) as progress,
     ):
+        if apply:
+            _refuse_what_nobody_asked(questions)
         report = tuned(
             collected,
             questions,
@@ -182,6 +185,15 @@ def tune(
     _say_what_was_written(report, plot, applied, quiet=quiet)
     warn(tuple(map(printable, report.warnings)), quiet=quiet)
     return 0
+
+
+def _refuse_what_nobody_asked(questions: TestSet) -> None:
+    """Settings are not changed on the evidence of synthetic questions alone, which is known to mislead."""
+    if questions.queries.keys() <= questions.synthetic:
+        raise InvalidSettings(
+            f"every question of `{questions.name}` is synthetic, and on such evidence alone --apply writes nothing",
+            hint="add questions that people have asked; without `--apply` the settings are printed all the same",
+        )
 
 
 def _with_cutoff(target: str) -> str:
