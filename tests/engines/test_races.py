@@ -80,3 +80,14 @@ def test_what_an_index_covers_can_be_told_after_the_vectors_have_moved(
     before(monkeypatch, reader_module, "covering", lambda: store_documents(writing, {"b": [EAST]}))
     assert reader.index_cost(NAME).chunks in {1, 31}
     assert reader.index(NAME).state in {"none", "fresh"}
+
+
+def test_a_graph_that_does_not_reach_everything_is_searched_no_deeper_than_it_has_rows(
+    engines: tuple[EmbeddedEngine, EmbeddedEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, _ = engines
+    found = AnnIndex.search
+    monkeypatch.setattr(AnnIndex, "search", lambda index, query, depth: found(index, query, depth)[:2])
+    answer = reader.search(NAME, EAST, limit=3, num_candidates=10)
+    assert len(answer.candidates) == 3
+    assert answer.exact

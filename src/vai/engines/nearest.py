@@ -83,7 +83,7 @@ def nearest(
         depth: how deep the index is searched; deeper, if what is found has to pass a filter and too little does.
             Where comparing every vector costs less than that, it is done instead.
     """
-    asked = depth
+    asked, tried = depth, False
     index = worthwhile(index, allowed)
     if index is not None:
         needed = min(limit, allowed.count)
@@ -96,12 +96,15 @@ def nearest(
             )
             if similar.rows.size >= needed:
                 return Nearest(similar, depth, depth > asked)
+            tried = True
+            if depth >= index.covered:  # not everything in a graph can be reached
+                break
             depth *= 2
     if allowed.filtered and allowed.count * WORTH_PICKING <= len(vectors):
         similar = most_similar_among(vectors, query, count, allowed.rows())
     else:
         similar = most_similar(vectors, query, count, allowed=allowed.mask)
-    return Nearest(similar, None, depth > asked)
+    return Nearest(similar, None, tried or depth > asked)
 
 
 def worthwhile(index: AnnIndex | None, allowed: Allowed) -> AnnIndex | None:
